@@ -129,7 +129,7 @@ ACCESS = {
         POST /companies/{company_id}/issues
         GET /activity
         GET /alerts
-        GET /waiting
+        GET /attention-counts
         GET /start
         GET /handover
         POST /issues/{issue_id}/presence

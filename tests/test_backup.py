@@ -67,7 +67,7 @@ def test_a_backup_overwrites_nothing(world: World, tmp_path: Path) -> None:
     there = tmp_path / "there.db"
     there.write_text("precious")
     refused = run("backup", str(there), database_url=world.server.settings.database_url)
-    assert (refused.returncode, refused.stderr) == (1, f"issue-tracker: {there} exists already.\n")
+    assert (refused.returncode, refused.stderr) == (1, f"issue-tracker: {there} already exists.\n")
     assert there.read_text() == "precious"
 
 

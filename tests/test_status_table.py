@@ -5,7 +5,9 @@ import re
 
 import pytest
 
+from issue_tracker.database.tables.issues import UNFINISHED
 from issue_tracker.pages.assets import ASSETS
+from issue_tracker.pages.company_sentences import WORDING
 from issue_tracker.status import BITS, CHOICES, FINISHED, LABELS, OPEN, RANKED, ROWS, STATUSES, Status, mask
 
 STORED_BITS = {"new": 1, "investigating": 2, "in_progress": 4, "monitoring": 8, "resolved": 16, "closed": 32}
@@ -28,11 +30,19 @@ def test_stored_bits_never_change() -> None:
     assert mask([Status.NEW, Status.CLOSED, Status.NEW]) == 33
 
 
+def test_the_index_of_unfinished_issues_has_the_bits_of_finished_statuses() -> None:
+    assert f"(statuses & {mask(FINISHED)})" in UNFINISHED
+
+
 def test_every_list_is_in_display_order() -> None:
     assert [ROWS[status].rank for status in RANKED] == sorted(row.rank for row in ROWS.values())
     assert tuple(LABELS) == tuple(BITS) == tuple(STATUSES.values()) == RANKED
     assert sorted(OPEN + FINISHED, key=RANKED.index) == list(RANKED)
     assert CHOICES == "new, investigating, in_progress, monitoring, resolved, closed"
+
+
+def test_every_open_status_has_a_wording_for_customers() -> None:
+    assert tuple(WORDING) == OPEN
 
 
 def test_keys_are_digits_because_letters_have_other_meanings() -> None:

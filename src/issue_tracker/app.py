@@ -64,15 +64,16 @@ from issue_tracker.http.pipeline import PathRouter
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
+from issue_tracker.issues.attention_counts import AttentionCache
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
-from issue_tracker.issues.waiting import WaitingCache
 from issue_tracker.logs import AccessLog, configure_logs
 from issue_tracker.pages import (
     account,
     activity,
     alert_administration,
     alerts,
+    attention_counts,
     changes,
     chosen_passwords,
     companies,
@@ -104,10 +105,9 @@ from issue_tracker.pages import (
     updates,
     users,
     views,
-    waiting,
 )
 from issue_tracker.pages import webhooks as webhooks_pages
-from issue_tracker.pages.unrouted import Unrouted
+from issue_tracker.pages.unrouted import RefusedRequests
 from issue_tracker.retention import Retention
 from issue_tracker.server.connections import Connections
 from issue_tracker.server.metrics import AlertMetrics, LoadMetrics, RequestMetrics, metrics_registry
@@ -153,7 +153,7 @@ ROUTES = (
     issue_list.routes,
     new_issue.routes,
     matrix.routes,
-    waiting.routes,
+    attention_counts.routes,
     views.routes,
     issues.routes,
     owning.routes,
@@ -225,7 +225,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         providers=IdentityProviders(settings),
         fragments=FragmentCache(),
         totals=TotalsCache(),
-        waiting=WaitingCache(),
+        attention=AttentionCache(),
         responses=ResponseCache(database, settings),
         stream=Stream(database, lambda held: permissions_of(database, settings, held)),
         open_streams=OpenStreams(settings, load_metrics),
@@ -286,7 +286,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             access_log.flush()
 
     # The middleware, from the inside out.
-    app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, Unrouted(routes), lifespan))
+    app: ASGIApp = CanonicalPaths(PathRouter(routes, app_state, RefusedRequests(routes), lifespan))
     if not settings.trusted_proxies:
         app = UntrustedProxyWarning(app)
     app = ResponseHeaders(app, settings)

@@ -96,12 +96,12 @@ class ConfirmationRequired(Forbidden):
 
 
 class PasswordChangeRequired(Forbidden):
-    """An administrator knows the user's password, so the user must choose a new one first (contract, section 11)."""
+    """A super admin knows the user's password, so the user must choose a new one first (contract, section 11)."""
 
     reason_code = "password_change_required"
 
     def __init__(self) -> None:
-        super().__init__("Choose a new password first: an administrator knows the present one.")
+        super().__init__("Choose a new password first: a super admin knows the present one.")
 
 
 class SecondFactorEnrolmentRequired(Forbidden):

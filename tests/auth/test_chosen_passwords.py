@@ -178,7 +178,7 @@ def test_ones_own_password_cannot_be_set_without_the_current_one(world: World) -
 
 @pytest.fixture(params=["created", "changed"])
 def given(request: pytest.FixtureRequest, world: World) -> str:
-    """The address of a technician whose password an administrator has set."""
+    """The address of a technician whose password a super admin has set."""
     ada = world.client("ada")
     if request.param == "created":
         ada.call("POST", "/api/users", 201, json=NEW | {"password": GIVEN})

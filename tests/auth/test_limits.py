@@ -87,7 +87,7 @@ def test_tokens_beyond_the_limit_are_refused(world: World, limited: Server) -> N
     ids = [tess.call("POST", "/api/auth/tokens", 201, json={"name": name, "scopes": ["read"]})["id"] for name in "ab"]
     body = {"name": "c", "scopes": ["read"]}
     refused = tess.call("POST", "/api/auth/tokens", 400, json=body)
-    assert "You have 2 tokens, which is the maximum (tokens_per_user)." in refused["detail"]
+    assert "You already have 2 tokens, which is the maximum (tokens_per_user)." in refused["detail"]
     form = {"name": "c", "days": "30", "_csrf": tess.headers["X-CSRF-Token"]}
     page = tess.post("/account/tokens", data=form)
     assert page.status_code == 400 and "which is the maximum" in page.text
@@ -244,6 +244,6 @@ def test_a_setup_link_is_valid_for_a_day(migrated_url: str, clock: Clock) -> Non
         clock.advance(minutes=2)
         assert client.get("/setup?token=the-token").status_code == 403
         refused = client.call("POST", "/api/setup", 403, json=body)
-        assert refused["detail"] == "This set-up link is not valid, has expired, or was used already."
+        assert refused["detail"] == "This set-up link is not valid, has expired, or has already been used."
         clock.advance(minutes=-2)
         client.call("POST", "/api/setup", 201, json=body)

@@ -70,7 +70,7 @@ def _refused_elsewhere(world: World, prompt: Server) -> None:
         return [(event.actor_name, event.channel, event.note) for event in found]
 
     eventually(lambda: bool(refused()))
-    assert refused() == [("Tess Ngo", "token:monitoring", "used outside of its networks, from 127.0.0.1")]
+    assert refused() == [("Tess Ngo", "token:monitoring", "used outside its networks, from 127.0.0.1")]
 
 
 @decided_in_python

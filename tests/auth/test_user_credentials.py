@@ -147,7 +147,7 @@ def test_the_page_of_a_user_ends_sessions_and_tokens(world: World) -> None:
     token.call("GET", "/api/issues", 200)
     assert ada.post(f"{path}/tokens/{made['id']}/revoke", data={**csrf, "_sure": "1"}).status_code == 303
     token.call("GET", "/api/issues", 401)
-    assert "Not signed in anywhere." in ada.get(path).text
+    assert "This user is not signed in." in ada.get(path).text
 
 
 def test_browsers_are_listed_and_forgotten_by_their_users_and_by_super_admins(world: World) -> None:

@@ -33,7 +33,7 @@ def test_a_database_of_an_earlier_version_is_copied(database: Path, tmp_path: Pa
             ("ada@helpdesk.example", "0002")
         ]
     again = run("backup", str(copy), database_url=url)
-    assert (again.returncode, again.stderr) == (1, f"issue-tracker: {copy} exists already.\n")
+    assert (again.returncode, again.stderr) == (1, f"issue-tracker: {copy} already exists.\n")
 
 
 def test_a_copy_that_fails_leaves_nothing_behind(database: Path, tmp_path: Path) -> None:

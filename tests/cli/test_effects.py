@@ -22,7 +22,7 @@ def test_users_can_be_added_listed_and_disabled_and_get_passwords(admin_url: str
     password = shown.removeprefix("Password: ")
     assert len(password) >= 20
     taken = refused("user", "add", "TESS@helpdesk.example", "--name", "x", "--role", "member", database_url=url)
-    assert "exists already" in taken
+    assert "already exists" in taken
     short = refused("user", "password", "tess@helpdesk.example", "--password-stdin", database_url=url, stdin="short\n")
     assert "at least 8 characters" in short
     with serve(url, tmp_path / "server.log") as server:
@@ -57,7 +57,7 @@ def test_a_password_is_the_first_line_without_a_byte_order_mark(shared: Shared, 
 
 def test_companies_are_added_together_or_not_at_all(embedded: str) -> None:
     assert done("company", "add", "Fabrikam", "Müller & Söhne", database_url=embedded) == "Added 2.\n"
-    assert "exists already" in refused("company", "add", "Unheard Of", "FABRIKAM", database_url=embedded)
+    assert "already exists" in refused("company", "add", "Unheard Of", "FABRIKAM", database_url=embedded)
     assert done("company", "list", database_url=embedded).splitlines() == ["Fabrikam\t0", "Müller & Söhne\t0"]
 
 

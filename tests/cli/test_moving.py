@@ -130,7 +130,7 @@ def test_a_dump_contains_everything_and_is_private(
     assert dumped.stdout == f"Dumped {rows_of(source)} rows to {file}.\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again = run("dump", str(file), database_url=source)
-    assert (again.returncode, again.stderr) == (1, f"issue-tracker: {file} exists already.\n")
+    assert (again.returncode, again.stderr) == (1, f"issue-tracker: {file} already exists.\n")
     done = run("restore", str(file), database_url=restored)
     # A dump of SQLite does not contain the key, which is in a file; one of PostgreSQL does.
     assert (done.returncode, done.stderr) == (0, OTHER_KEY if old == "sqlite" else "")
@@ -160,7 +160,7 @@ def test_a_target_with_data_is_refused_and_unchanged(
 
     for done in refused:
         assert (done.returncode, done.stdout) == (1, "")
-        expected = "The target holds data already (companies, events, look_alikes); name an empty database.\n"
+        expected = "The target already contains data (companies, events, look_alikes); name an empty database.\n"
         assert expected in done.stderr
         assert done.stderr.startswith("issue-tracker: ") and done.stderr.count("\n") == 1
     assert contents(taken) == before
@@ -179,7 +179,7 @@ def _with_other_rows(lines: list[bytes]) -> list[bytes]:
 
 
 DAMAGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
-    "a changed row": (_with_other_rows, "the rows of companies do not have their checksum."),
+    "a changed row": (_with_other_rows, "the checksum of the rows of companies does not match."),
     "a missing row": (
         lambda lines: [line for line in lines if b"Fabrikam" not in line or line[:1] != b"["],
         "checksum",
@@ -188,10 +188,10 @@ DAMAGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     "no end": (lambda lines: lines[:-1], "it ends too early."),
     "a changed end of the last table": (
         lambda lines: [*lines[:-2], _changed(lines[-2], last_number=4), lines[-1]],
-        "it does not have its checksum.",
+        "its checksum does not match.",
     ),
-    "something after the end": (lambda lines: [*lines, b"{}\n"], "it does not have its checksum."),
-    "half a line": (lambda lines: [*lines[:4], lines[4][:20]], "a line does not end."),
+    "something after the end": (lambda lines: [*lines, b"{}\n"], "its checksum does not match."),
+    "half a line": (lambda lines: [*lines[:4], lines[4][:20]], "a line is incomplete or too long."),
     "no JSON": (lambda lines: [*lines[:4], b"[1, \n", *lines[5:]], "cannot be read."),
     "a newer schema": (
         lambda lines: [_changed(lines[0], schema="9999"), *lines[1:]],

@@ -97,11 +97,11 @@ def test_an_export_returns_every_imported_row(tracker: Tracker, tmp_path: Path) 
     assert 1_000 <= len(awkward_rows()) <= 1_200
 
     imported = run("company", "import", str(companies), database_url=url)
-    assert (imported.stdout, imported.stderr) == (f"{COMPANIES} companies created, 0 existed already.\n", "")
+    assert (imported.stdout, imported.stderr) == (f"{COMPANIES} companies created, 0 already existed.\n", "")
     imported = run("company", "import", str(companies), database_url=url)
-    assert imported.stdout == f"0 companies created, {COMPANIES} existed already.\n"
+    assert imported.stdout == f"0 companies created, {COMPANIES} already existed.\n"
     imported = run("issue", "import", str(issues), database_url=url)
-    report = f"{ISSUES} issues created, 0 existed already; {len(awkward_rows())} rows imported.\n"
+    report = f"{ISSUES} issues created, 0 already existed; {len(awkward_rows())} rows imported.\n"
     assert (imported.stdout, imported.stderr) == (report, "")
 
     exported = run("issue", "export", str(tmp_path / "out.csv"), database_url=url)
@@ -111,7 +111,7 @@ def test_an_export_returns_every_imported_row(tracker: Tracker, tmp_path: Path) 
     assert read(tmp_path / "out.csv") == Counter(stored)
 
     again = run("issue", "import", str(tmp_path / "out.csv"), database_url=url)
-    assert again.stdout.startswith(f"0 issues created, {ISSUES} existed already;"), again
+    assert again.stdout.startswith(f"0 issues created, {ISSUES} already existed;"), again
     assert client.call("GET", "/api/issues", 200)["total"] == ISSUES
     assert client.get("/api/issues?format=csv").content == (tmp_path / "out.csv").read_bytes()
 
@@ -176,7 +176,7 @@ def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) 
 
     skipped = run("issue", "import", "--skip-bad", str(path), database_url=url)
 
-    assert skipped.stdout == "1 issues created, 1 existed already; 4 rows imported.\n", skipped
+    assert skipped.stdout == "1 issues created, 1 already existed; 4 rows imported.\n", skipped
     assert skipped.stderr.splitlines() == [
         f"{path}, line 2: there is no company called “Nowhere”",
         f"{path}, line 4: “Gone” is archived and takes no new assignments",

@@ -66,7 +66,7 @@ def north(world: World) -> None:
 @cases(
     ("body", "status", "said"),
     [
-        ({"name": "NORTH"}, 400, "a company group called “NORTH” exists already"),
+        ({"name": "NORTH"}, 400, "a company group called “NORTH” already exists"),
         ({"name": " "}, 400, "must not be blank"),
         ({"name": "x" * 256}, 400, "at most 255"),
         ({}, 400, "is required"),
@@ -85,7 +85,7 @@ def test_a_group_cannot_be_renamed_to_a_taken_name(world: World) -> None:
     given_group(world)
     path = f"/api/company-groups/{given_group(world, 'Straße')['group_id']}"
     assert world.client("ada").call("PUT", path, 200, json={"name": "STRASSE"})["name"] == "STRASSE"
-    assert "exists already" in world.client("ada").call("PUT", path, 400, json={"name": "north"})["detail"]
+    assert "already exists" in world.client("ada").call("PUT", path, 400, json={"name": "north"})["detail"]
 
 
 def test_changing_the_companies_of_a_granted_group_needs_fresh_proof(world: World) -> None:

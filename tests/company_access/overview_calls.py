@@ -18,8 +18,8 @@ OVERVIEW_API: dict[str, list[Call]] = {
 }
 
 OVERVIEW_PAGES: dict[str, list[Call]] = {
-    "GET /waiting": [
-        *gets("/waiting"),
+    "GET /attention-counts": [
+        *gets("/attention-counts"),
         *gets("/", "?sort=name", "?unmovedDays=3", "?status=new&owner=none"),
         *gets("/api/issues", "?unmovedDays=3", "?unmovedDays=1&sort=attention"),
     ],

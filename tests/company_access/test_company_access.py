@@ -117,7 +117,7 @@ def test_a_limited_super_admin_cannot_administer_what_concerns_all_companies(wor
     client.call("PUT", f"/api/companies/{ids['Contoso']}", 200, json={"archived": True})
     client.call("PUT", f"/api/companies/{ids['Fabrikam']}", 404, json={"archived": True})
     assert (
-        "exists already"
+        "already exists"
         in client.call("PUT", f"/api/companies/{ids['Contoso']}", 400, json={"name": "fabrikam"})["detail"]
     )
 
@@ -136,7 +136,7 @@ def test_an_issue_with_hidden_companies_cannot_be_renamed_described_or_deleted(s
     assert omar.call("PUT", "/api/issues/Own", 200, json={"new_name": "Ours", "description": "x"})["name"] == "Ours"
     omar.call("DELETE", "/api/issues/Ours", 204)
     taken = omar.call("POST", "/api/issues", 400, json={"name": "HIDDEN", "companies": [{"company_name": "Contoso"}]})
-    assert taken["errors"] == [{"field": "name", "message": "an issue called “HIDDEN” exists already"}]
+    assert taken["errors"] == [{"field": "name", "message": "an issue called “HIDDEN” already exists"}]
 
 
 def test_a_new_issue_needs_a_company_that_is_visible_to_its_creator(scene: World) -> None:

@@ -59,7 +59,7 @@ STATE_BROKEN = (
     Broken(
         "two creations",
         ISSUES,
-        "creates an issue that exists already",
+        "creates an issue that already exists",
         f"UPDATE events SET type = 'issue.created' {OF_PRINTER} 'assignment.deleted'",
     ),
     Broken(
@@ -157,7 +157,7 @@ STATE_BROKEN = (
     Broken(
         "two assignments",
         ISSUES,
-        r"assigns company \d+, which is assigned already",
+        r"assigns company \d+, which is already assigned",
         f"UPDATE events SET type = 'assignment.created' {OF_PRINTER} 'assignment.deleted'",
     ),
     Broken(

@@ -63,7 +63,7 @@ def test_a_template_is_created_changed_and_deleted(world: World) -> None:
         "company_names": [],
         "first_update_public": False,
     }
-    assert "exists already" in ada.call("PUT", path, 400, json={"name": "SMALL"})["detail"]
+    assert "already exists" in ada.call("PUT", path, 400, json={"name": "SMALL"})["detail"]
     ada.call("DELETE", path, 204)
     for method in ("PUT", "DELETE"):
         ada.call(method, path, 404, **({"json": {}} if method == "PUT" else {}))
@@ -88,7 +88,7 @@ def lines(world: World) -> Client:
 @cases(
     ("body", "status", "said"),
     [
-        ({"name": "LINES"}, 400, "a template called “LINES” exists already"),
+        ({"name": "LINES"}, 400, "a template called “LINES” already exists"),
         ({}, 400, "is required"),
         ({"name": "x", "severity": "bad"}, 400, "must be one of"),
         ({"name": "x", "tags": ["a,b"]}, 400, "comma"),

@@ -54,7 +54,7 @@ def violations(page: Page, *sizes: ViewportSize) -> list[str]:
     """Returns the violations on the page in its current state, in the light and the dark theme, in each of these sizes,
     or else in its current one. The page is then light, as before, and has the last size.
 
-    The themes alternate, because the page is drawn anew for each change of the theme.
+    The themes alternate, because the page is redrawn for each change of the theme.
     """
     if not page.evaluate("'axe' in globalThis"):
         page.evaluate(AXE)

@@ -77,7 +77,7 @@ CUSTOMER_PAGES = ["/portal", "/portal/issues/Slow%20mail", "/account"]
 
 PUBLIC_PAGES = ["/login", "/setup?token=x", "/invitation?token={invitation}", "/login/second-factor", "/nothing/here"]
 
-NOT_PAGES = {"/start", "/matrix/cell", "/waiting", "/password", "/login/with/{provider}/callback"}
+NOT_PAGES = {"/start", "/matrix/cell", "/attention-counts", "/password", "/login/with/{provider}/callback"}
 """Routes that redirect or return a part of a page, and the page that test_administration.py checks."""
 
 

@@ -115,7 +115,7 @@ def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -
     page.get_by_text("New company").click()
     page.get_by_label("Name", exact=True).fill("contoso")
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    expect(page.locator("#f-name-about")).to_contain_text("already exists")
     page.get_by_label("Name", exact=True).fill("Northwind")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("Added Northwind.")).to_be_visible()
@@ -125,7 +125,7 @@ def test_a_company_is_added_archived_and_deleted(world: World, browse: Browse) -
     expect(page.locator("#f-several-about")).to_have_class("wrong")
     page.get_by_label("Several").fill("Wingtip\n\nNORTHWIND\nTailspin Toys")
     page.get_by_role("button", name="Add all").click()
-    expect(page.locator("#flash")).to_contain_text("2 added, 1 existed already.")
+    expect(page.locator("#flash")).to_contain_text("2 added, 1 already existed.")
     expect(page.get_by_role("link", name="Tailspin Toys", exact=True)).to_be_visible()
 
     page.get_by_role("link", name="Edit Contoso").click()

@@ -21,7 +21,7 @@ def test_issues_that_need_attention_are_first_and_counted(world: World, browse: 
     omar.call("POST", "/api/issues", 201, json=due)
     world.clock.advance(seconds=1)
     page = browse("tess", "/")
-    titles, counts = page.locator(".list .title"), page.locator("#waiting a")
+    titles, counts = page.locator(".list .title"), page.locator("#attention a")
     by_attention = ["Delta, late", "Beta, unowned", "Gamma, new", "Alpha, owned"]
     expect(titles).to_have_text(by_attention)
     said = ["1 new, nobody has taken it", "1 unmoved for 3 days", "1 update overdue"]
@@ -50,8 +50,8 @@ def test_issues_that_need_attention_are_first_and_counted(world: World, browse: 
     expect(titles).to_have_text(["Beta, unowned", "Gamma, new"])
 
     plain = browse("tess", "/", java_script_enabled=False, viewport=NARROW)
-    expect(plain.locator("#waiting a")).to_have_count(2)
-    for link in plain.locator("#waiting a").all():
+    expect(plain.locator("#attention a")).to_have_count(2)
+    for link in plain.locator("#attention a").all():
         assert link.bounding_box()["height"] >= 44  # type: ignore[index]
-    plain.locator("#waiting a").last.click()
+    plain.locator("#attention a").last.click()
     expect(plain.locator(".list .title")).to_have_text(["Delta, late"])

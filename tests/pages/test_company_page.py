@@ -52,7 +52,7 @@ def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse
 
     printer, fibre = page.locator("#say > ul > li").all()
     # Overdue issues come first. The outage began at noon in London, one o'clock in Berlin, whatever its later statuses.
-    expect(printer).to_contain_text("Printer should work again, and is being watched.")
+    expect(printer).to_contain_text("Printer has been fixed, and the result is being monitored.")
     expect(printer).to_contain_text("Customers have not been informed yet. An update was due 14:00.")
     expect(fibre).to_contain_text("Fibre cut is being fixed. It has affected Contoso since 13:00.")
     expect(fibre).to_contain_text(re.compile("Customers were last informed 1 hr.? ago: ?A technician is on site."))
@@ -64,7 +64,7 @@ def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied.splitlines() == [
-        "Printer should work again, and is being watched.",
+        "Printer has been fixed, and the result is being monitored.",
         "Affected since 24 Nov 2026, 13:00 CET.",
         "",
         "Fibre cut is being fixed.",
@@ -116,7 +116,7 @@ def test_a_company_can_be_added_to_an_issue(world: World, browse: Browse) -> Non
     page.get_by_text("Add to an issue…").click()
     field.fill("slow RELAY")
     field.press("Enter")
-    expect(page.locator("#flash")).to_contain_text("“Slow relay” has this company already.")
+    expect(page.locator("#flash")).to_contain_text("“Slow relay” already has this company.")
     found = world.client().call("GET", "/api/issues/Slow%20relay", 200)["assignments"]
     assert {one["company_name"]: one["status"] for one in found} == {"Fabrikam": "new", "Contoso": "investigating"}
 

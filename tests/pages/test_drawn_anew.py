@@ -157,7 +157,7 @@ def test_updates_are_shown_after_a_rejected_form(world: World, browse: Browse) -
     page.get_by_text("Edit this issue").click()
     page.get_by_label("Name", exact=True).fill("broken PHONES")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    expect(page.locator("#f-name-about")).to_contain_text("already exists")
     expect(page).to_have_url(f"{world.server.url}/issues/{issue_id}")
     ready(page)
     live(page)

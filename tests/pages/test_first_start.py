@@ -58,5 +58,5 @@ def test_the_printed_link_creates_the_first_super_admin(
             expect(page.locator("main")).to_contain_text(sentence)
             assert link_to is None or page.locator(f"main a[href='{link_to}']").count(), path
         page.goto(link)
-        expect(page.get_by_text("This set-up link is not valid, has expired, or was used already.")).to_be_visible()
+        expect(page.get_by_text("This set-up link is not valid, has expired, or has already been used")).to_be_visible()
         page.context.close()

@@ -68,7 +68,7 @@ def test_an_issue_can_be_created_by_keyboard(world: World, browse: Browse) -> No
     page.keyboard.type("slow MAIL")
     page.get_by_label("Description").fill("Since noon\n    Relay 1: down\n      since 12:03")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    expect(page.locator("#f-name-about")).to_contain_text("already exists")
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
     expect(page.get_by_role("link", name="Open the issue with this name")).to_have_attribute("href", f"/issues/{taken}")
 

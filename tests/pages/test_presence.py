@@ -22,14 +22,14 @@ def test_other_viewers_are_listed(world: World) -> None:
     other = world.given_issue("Other", {"Contoso": "new"})
     tess, omar, ada = (world.client(who) for who in ("tess", "omar", "ada"))
     assert here(tess, issue) == ""
-    assert here(omar, issue) == "Also here: <bdi>Tess Ngo</bdi>"
-    assert here(ada, issue) == "Also here: <bdi>Omar Reyes</bdi>, <bdi>Tess Ngo</bdi>"
+    assert here(omar, issue) == "Also viewing this issue: <bdi>Tess Ngo</bdi>"
+    assert here(ada, issue) == "Also viewing this issue: <bdi>Omar Reyes</bdi>, <bdi>Tess Ngo</bdi>"
     assert here(ada, other) == ""
     here(omar, issue, leave="true")
-    assert here(ada, issue) == "Also here: <bdi>Tess Ngo</bdi>"
+    assert here(ada, issue) == "Also viewing this issue: <bdi>Tess Ngo</bdi>"
     # A page that no longer reports counts as closed, and its row is deleted.
     world.clock.advance(seconds=60)
-    assert here(ada, issue) == "Also here: <bdi>Tess Ngo</bdi>"
+    assert here(ada, issue) == "Also viewing this issue: <bdi>Tess Ngo</bdi>"
     world.clock.advance(seconds=60)
     assert here(ada, issue) == ""
     world.clock.advance(hours=1)
@@ -44,7 +44,7 @@ def test_other_viewers_are_listed(world: World) -> None:
         access = {"company_access": {"companies": [company]}}
         ada.call("PUT", f"/api/users/{users[name]}", 200, json=access)
     assert here(tess, issue) == here(omar, issue) == ""
-    assert here(ada, issue) == "Also here: <bdi>Omar Reyes</bdi>, <bdi>Tess Ngo</bdi>"
+    assert here(ada, issue) == "Also viewing this issue: <bdi>Omar Reyes</bdi>, <bdi>Tess Ngo</bdi>"
     assert omar.post(f"/issues/{other}/presence", data={}, headers={"X-Fragment": "1"}).status_code == 404
     world.given_customer("cara", "Contoso")
     assert world.client("cara").post(f"/issues/{issue}/presence", data={}).status_code == 403
@@ -57,10 +57,10 @@ def test_the_page_names_other_viewers(world: World, browse: Browse) -> None:
     shown = page.locator(".presence")
     expect(shown).to_be_hidden()
     other = browse("omar", f"/issues/{issue}")
-    expect(other.locator(".presence")).to_have_text("Also here: Tess Ngo")
+    expect(other.locator(".presence")).to_have_text("Also viewing this issue: Tess Ngo")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(shown).to_have_text("Also here: Omar Reyes")
+    expect(shown).to_have_text("Also viewing this issue: Omar Reyes")
     other.goto("/companies")
-    eventually(lambda: here(world.client("ada"), issue) == "Also here: <bdi>Tess Ngo</bdi>")
+    eventually(lambda: here(world.client("ada"), issue) == "Also viewing this issue: <bdi>Tess Ngo</bdi>")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(shown).to_have_text("Also here: Ada Lund")
+    expect(shown).to_have_text("Also viewing this issue: Ada Lund")

@@ -31,7 +31,7 @@ def test_at_400_percent_nothing_is_wider_than_the_screen(world: World, browse: B
 
         assert page.evaluate("document.documentElement.scrollWidth") == 320, page.url
         cut = page.evaluate(
-            """() => [...document.querySelectorAll(".chip, .waiting a, .bulk .button")]
+            """() => [...document.querySelectorAll(".chip, .attention a, .bulk .button")]
               .filter((each) => each.scrollWidth > each.clientWidth || each.getBoundingClientRect().right > innerWidth)
               .map((each) => each.textContent.trim())"""
         )

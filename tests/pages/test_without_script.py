@@ -55,7 +55,7 @@ def test_an_issue_is_created_with_errors_next_to_their_fields(world: World, brow
     page.get_by_label("Description").fill("Since noon")
     page.get_by_label("Companies").fill("Contoso")
     page.get_by_role("button", name="Create issue").click()
-    expect(page.locator("#f-name-about")).to_contain_text("exists already")
+    expect(page.locator("#f-name-about")).to_contain_text("already exists")
     expect(page.get_by_label("Description")).to_have_value("Since noon")
 
     page.get_by_label("Name").fill("Slower mail")
@@ -114,7 +114,7 @@ def test_without_a_selection_the_note_is_not_lost(world: World, browse: Browse) 
     page.locator(".bulk [name=note]").fill('The relay is "back"; see 日本')
 
     page.get_by_role("button", name="Resolved").click()
-    expect(page.get_by_role("alert").filter(has_text="Tick at least one company.")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="Select at least one company.")).to_be_visible()
     assert page.url.endswith("/?search=mail")
     expect(page.locator(".bulk [name=note]")).to_have_value('The relay is "back"; see 日本')
 
@@ -135,7 +135,7 @@ def test_a_note_that_exceeds_a_cookie_is_left_to_the_browser(world: World) -> No
     for note, status in (("n" * 2000, 303), ("日" * 2000, 400)):
         response = tess.post("/assignments/review", data={**form, "note": note})
         assert (response.status_code, "set-cookie" in response.headers) == (status, status == 303)
-    assert "Tick at least one company." in response.text
+    assert "Select at least one company." in response.text
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -148,7 +148,7 @@ def test_after_two_rejections_the_link_leads_back_to_the_page(world: World, brow
         page.locator("details", has=page.locator("[name=name]")).evaluate("details => (details.open = true)")
         page.get_by_label("Name", exact=True).fill(name)
         page.get_by_role("button", name="Save", exact=True).click()
-        expect(page.locator("#f-name-about")).to_contain_text("exists already")
+        expect(page.locator("#f-name-about")).to_contain_text("already exists")
     assert page.url.endswith("/edit")
 
     page.get_by_role("row", name="Contoso").locator(".status").click()

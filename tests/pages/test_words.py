@@ -50,7 +50,7 @@ def test_the_page_finds_words(world: World, browse: Browse) -> None:
 
     field.fill("relay")
     expect(names).to_have_text(["Slow mail", "Broken phones"])  # the longest unmoved first
-    others = page.get_by_role("region", name="Also, not open: 1")
+    others = page.get_by_role("region", name="Matches that are not open: 1")
     expect(others.get_by_role("link", name="Old relay")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
@@ -59,7 +59,7 @@ def test_the_page_finds_words(world: World, browse: Browse) -> None:
 
     field.fill("old relay")
     expect(page.get_by_text("Nothing matches")).to_be_visible()
-    expect(page.get_by_role("heading", name="Also, not open: 1")).to_be_visible()
+    expect(page.get_by_role("heading", name="Matches that are not open: 1")).to_be_visible()
     page.get_by_role("link", name="Search all issues").click()
     expect(names).to_have_text(["Old relay"])
     expect(page.get_by_label("Search issues")).to_have_value("old relay")

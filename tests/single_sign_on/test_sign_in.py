@@ -77,7 +77,7 @@ def test_a_return_works_once_and_in_one_browser(world: World, fake: FakeProvider
     for name, value in cookies.items():
         browser.cookies.set(name, value)
     replayed = come_back(browser, address, fake.grant(address))
-    assert replayed.status_code == 403 and "used already" in replayed.text
+    assert replayed.status_code == 403 and "already been used" in replayed.text
     assert who(world.anonymous()) is None
 
 
@@ -166,7 +166,7 @@ def test_by_default_no_account_is_linked_or_created(world: World, strict: FakePr
         browser = world.anonymous()
         address = begin(browser, "strict")
         response = come_back(browser, address, strict.grant(address, email=email), "strict")
-        assert response.status_code == 403 and "Ask an administrator" in response.text and who(browser) is None
+        assert response.status_code == 403 and "Ask a super admin" in response.text and who(browser) is None
     assert len(world.client("ada").call("GET", "/api/users", 200)["items"]) == 4
 
 

@@ -17,11 +17,11 @@ from issue_tracker.database.prepared import Prepared
 from issue_tracker.events.queries import log
 from issue_tracker.issues import assignments
 from issue_tracker.issues.queries import issue as issue_queries
+from issue_tracker.issues.queries.attention_counts import count_attention
 from issue_tracker.issues.queries.filters import Filters, Order, Position
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.outages import list_longest_outages
 from issue_tracker.issues.queries.similar import list_similar_issues
-from issue_tracker.issues.queries.waiting import count_waiting
 from issue_tracker.status import OPEN, Status
 from tests.events.statements import statements
 
@@ -148,7 +148,7 @@ def test_the_counts_of_issues_that_need_attention_scan_no_table(large: Database)
     """PostgreSQL scans a table of this size, because it finds enough rows to stop at once."""
     with large.read() as tx:
         with statements(tx) as executed:
-            count_waiting(tx, ACTOR, datetime.now(UTC))
+            count_attention(tx, ACTOR, datetime.now(UTC))
             list_longest_outages(tx, ACTOR, limit=10)
         assert len(executed) == 4
         for statement in executed:

@@ -139,7 +139,7 @@ def update_issue(
     """Changes the given fields; an empty description or field is cleared.
 
     The companies of `company_groups` are added like those of `add_companies`, without those in `exclude`. One that is
-    assigned already keeps its status unless one is given. With `if_match` (the `etag` of an issue that was read
+    already assigned keeps its status unless one is given. With `if_match` (the `etag` of an issue that was read
     before), raises Changed if anyone has changed the issue since.
     """
     given = {

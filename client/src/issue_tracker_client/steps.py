@@ -22,7 +22,7 @@ SAFE = frozenset({"GET", "HEAD"})
 class Request:
     """One request, complete except for what the session adds (credentials, CSRF token, user agent).
 
-    `path` is percent-encoded already, `method` is in capitals. `once` marks a request that must not be repeated
+    `path` is already percent-encoded, `method` is in capitals. `once` marks a request that must not be repeated
     when a response may have been lost, because the second response would be misleading: after a rename the old
     name is gone, after a conditional change the ETag has changed. `timeout` is the timeout of this attempt in
     seconds, None for the session's; `read_timeout` replaces it for reading: the longest silence on a stream.

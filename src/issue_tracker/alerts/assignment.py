@@ -46,7 +46,7 @@ def open_assignment(
         # Another request created it first.
         issue = find_issue_head(tx, actor, report.issue or "", lock=True)
         if issue is None:
-            raise Invalid.field(f"{report.field}issue", f"an issue called “{report.issue}” exists already")
+            raise Invalid.field(f"{report.field}issue", f"an issue called “{report.issue}” already exists")
     status = find_status(tx, actor, issue.issue_id, company.company_id)
     if status is not None and status not in FINISHED:
         return issue, AlertAction.KEPT

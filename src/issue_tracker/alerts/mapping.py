@@ -1,6 +1,6 @@
 """How a receiver reads any JSON: JMESPath expressions for the parts of an alert (https://jmespath.org/).
 
-JMESPath has no loops and no access outside of the data, so the cost of an expression is bounded by the product of the
+JMESPath has no loops and no access outside the data, so the cost of an expression is bounded by the product of the
 length of the message and its own length. Both are limited.
 """
 

@@ -142,7 +142,7 @@ def create_receiver(
         with tx.begin_nested():
             inserted = tx.execute(insert(alert_receivers).values(**values))
     except IntegrityError:
-        raise Invalid.field("name", f"a receiver called “{name}” exists already") from None
+        raise Invalid.field("name", f"a receiver called “{name}” already exists") from None
     receiver_id = created_id(inserted)
     if feed is not None:
         save_feed(tx, actor, receiver_id, feed)

@@ -64,7 +64,7 @@ def create_rule(
 ) -> tuple[StoredRule, list[AlertOutcome]]:
     """Adds a rule at a position, or at the end if it is None, and applies the rules to the unsorted alerts.
 
-    Returns the rule, and the outcomes of these alerts. Raises Invalid if there are MOST_RULES already, and Forbidden
+    Returns the rule, and the outcomes of these alerts. Raises Invalid if there are already MOST_RULES, and Forbidden
     unless the actor is a super admin.
     """
     require_administrator(actor)

@@ -82,7 +82,7 @@ def _lock(tx: Connection, alert_ids: Sequence[int]) -> Sequence[Row[Any]]:
 def _make_unsorted(tx: Connection, alert: Row[Any], received_key: str) -> bool:
     """Makes an alert unsorted, under the key of the received alert.
 
-    Returns False if another one is firing under this key already; the alert is then deleted.
+    Returns False if another one is already firing under this key; the alert is then deleted.
     """
     mine = alerts.c.alert_id == alert.alert_id
     others = alerts.c.namespace == alert.namespace, alerts.c.key == received_key, ~mine

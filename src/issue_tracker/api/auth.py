@@ -235,7 +235,7 @@ def checked_new_password(request: Request, change: PasswordChange) -> str:
         raise Invalid.field("current_password", "is wrong")
     session = request.current_session
     if session.password_change_required and change.new_password == normalized(change.current_password):
-        raise Invalid.field("new_password", "must not be the current password, which an administrator knows")
+        raise Invalid.field("new_password", "must not be the current password, which a super admin knows")
     return hash_new_password(change.new_password, email=session.email, name=session.name, field="new_password")
 
 

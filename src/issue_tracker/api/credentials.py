@@ -96,7 +96,7 @@ def list_all_credentials(request: Request, query: CredentialQuery) -> Response:
 def revoke(request: Request, body: Revocation) -> Response:
     """Revoke tokens, end sessions and forget browsers, permanently.
 
-    Credentials that have ended already are not counted.
+    Credentials that have already ended are not counted.
     """
     chosen = [(one.kind, one.id) for one in body.credentials]
     return json_response(Revoked(revoke_credentials(request.tx, request.actor, chosen)))

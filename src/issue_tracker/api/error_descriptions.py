@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from issue_tracker.errors import FieldError
+from issue_tracker.status import CHOICES
 
 
 class Error(msgspec.Struct):
@@ -62,11 +63,11 @@ ERRORS = {
 
 ERROR_EXAMPLES: dict[int, dict[str, Any]] = {
     400: {
-        "detail": "companies[1].status: must be one of new, investigating, in_progress, monitoring, resolved, closed.",
+        "detail": f"companies[1].status: must be one of {CHOICES}.",
         "errors": [
             {
                 "field": "companies[1].status",
-                "message": "must be one of new, investigating, in_progress, monitoring, resolved, closed",
+                "message": f"must be one of {CHOICES}",
             }
         ],
     },

@@ -88,7 +88,7 @@ def before_shutdown(act: Callable[[], None]) -> None:
     """Calls `act` on the event loop as soon as the process receives a signal to stop.
 
     Servers wait for open responses before they end the application's lifespan, and event streams end only when the
-    application ends them. Call this on the event loop. Outside of the main thread, which receives the signals, it does
+    application ends them. Call this on the event loop. Outside the main thread, which receives the signals, it does
     nothing.
     """
     if threading.current_thread() is not threading.main_thread():

@@ -14,7 +14,7 @@ from issue_tracker.api.issue_query import (
     depends_on_time,
     filters_of,
     history_of,
-    next_link,
+    next_url,
     order_of,
     position_of,
 )
@@ -111,7 +111,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if as_csv:
         headers["Content-Disposition"] = 'attachment; filename="issues.csv"'
     if query.limit is not None and more:
-        headers["Link"] = next_link("/api/issues", request.parameters, query, rows[-1].position)
+        headers["Link"] = f'<{next_url("/api/issues", request.parameters, query, rows[-1].position)}>; rel="next"'
     form = (_Csv if as_csv else _Json)(details=query.include == DETAILS)
     endless = query.limit is None and more
     parts, sent = _piece(request, form, found, rows, store=True, whole=not endless)

@@ -234,10 +234,10 @@ def position_of(query: IssueQuery) -> Position | None:
     return Position(value, cursor.issue_id)
 
 
-def next_link(path: str, parameters: Sequence[tuple[str, str]], query: IssueQuery, last: Position) -> str:
-    """Returns the Link header (RFC 8288) to the page after `last`, with all other parameters unchanged."""
+def next_url(path: str, parameters: Sequence[tuple[str, str]], query: IssueQuery, last: Position) -> str:
+    """Returns the URL of the page after `last`, with all other parameters unchanged."""
     value = last.value if isinstance(last.value, str) else last.value.isoformat()
     packed = msgspec.msgpack.encode(_Cursor(query.sort, value, last.issue_id))
     cursor = base64.urlsafe_b64encode(packed).decode().rstrip("=")
     others = [(name, value) for name, value in parameters if name != "cursor"]
-    return f'<{path}?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'
+    return f"{path}?{urlencode([*others, ('cursor', cursor)])}"

@@ -33,6 +33,6 @@ def change_address(tx: Connection, actor: Actor, user_id: int, email: Email) -> 
         with tx.begin_nested():
             tx.execute(update(users).where(users.c.user_id == user_id).values(values))
     except IntegrityError:
-        raise Invalid.field("email", f"an account for “{email}” exists already") from None
+        raise Invalid.field("email", f"an account for “{email}” already exists") from None
     note = f"{user.email} (email: {email})"
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=note)], at)

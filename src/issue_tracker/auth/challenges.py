@@ -55,7 +55,7 @@ class SignInExpired(Unauthenticated):
     reason_code = "sign_in_expired"
 
     def __init__(self) -> None:
-        super().__init__("This sign-in has expired or was used already. Start again.")
+        super().__init__("This sign-in has expired or has already been used. Start again.")
 
 
 def begin(tx: Connection, user_id: int, at: datetime, binding: Binding | None = None) -> str:

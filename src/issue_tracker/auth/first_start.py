@@ -20,7 +20,7 @@ class SetupRefused(Forbidden):
     """The token of a set-up link is not the one that was offered, or no longer valid (403)."""
 
     def __init__(self) -> None:
-        super().__init__("This set-up link is not valid, has expired, or was used already.")
+        super().__init__("This set-up link is not valid, has expired, or has already been used.")
 
 
 def offer_setup(tx: Connection, token: str, at: datetime) -> None:

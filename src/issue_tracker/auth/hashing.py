@@ -39,7 +39,7 @@ _places = threading.BoundedSemaphore(THREADS + WAITING)
 
 
 def run(compute: Callable[[], T]) -> T:
-    """Returns the result of `compute`, which runs in one of the threads. Raises TooBusy if too many wait already."""
+    """Runs `compute` in one of the threads, and returns its result. Raises TooBusy if too many are already waiting."""
     if not _places.acquire(blocking=False):
         raise TooBusy
     try:

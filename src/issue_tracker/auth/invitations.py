@@ -29,7 +29,7 @@ class InvitationRefused(Forbidden):
     """The link was used, was replaced, has expired, or never existed (403); its holder does not learn which."""
 
     def __init__(self) -> None:
-        super().__init__("This link is no longer valid. Ask an administrator for a new one.")
+        super().__init__("This link is no longer valid. Ask a super admin for a new one.")
 
 
 class Invitation(msgspec.Struct, frozen=True):

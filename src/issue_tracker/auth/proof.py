@@ -78,7 +78,7 @@ def confirm_with_code(
         else:
             record(tx, actor, [Change(type=EventType.SESSION_PROOF_FAILED, note=f"a code, from {address}")], at)
     if not correct:
-        raise Invalid.field("code", "is wrong, has expired or was used already")
+        raise Invalid.field("code", "is wrong, has expired or has already been used")
 
 
 def begin_with_passkey(tx: Connection, settings: Settings, keyring: Keyring, actor: Actor) -> Ceremony:

@@ -22,7 +22,7 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 
-WRONG = "The code is wrong, has expired or was used already."
+WRONG = "The code is wrong, has expired or has already been used."
 
 COPIED = "the counter of the passkey “{}” went back: it may have been copied"
 """The audit's note about a passkey that two authenticators seem to have."""

@@ -104,7 +104,7 @@ def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) ->
 
 
 def admit(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) -> None:
-    """Stores an attempt at `at`. Raises TooManyAttempts, and stores nothing, if there were too many already."""
+    """Stores an attempt at `at`. Raises TooManyAttempts, and stores nothing, if there were already too many."""
     if tx.dialect.name == "postgresql":
         # Serialized, because parallel attempts would not see each other.
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("sign-in", 0))))

@@ -90,7 +90,7 @@ def create_user(
                 )
             )
     except IntegrityError:
-        raise Invalid.field("email", f"an account for “{email}” exists already") from None
+        raise Invalid.field("email", f"an account for “{email}” already exists") from None
     # A set-up link works only while there is no user, however the first one was created.
     tx.execute(delete(setup_tokens))
     note = f"{email} (service account)" if service_account else email

@@ -54,7 +54,7 @@ def company_list(database_url: str | None, archived: bool) -> None:
 @input_file
 @click.option("--archive", is_flag=True, help="Archive the companies whose column `archived` is yes.")
 def company_import(database_url: str | None, file: str, archive: bool) -> None:
-    """Import companies from a CSV file with a column `name`. Companies that exist already are skipped and counted.
+    """Import companies from a CSV file with a column `name`. Companies that already exist are skipped and counted.
 
     Commas, semicolons or tabs separate the columns, as spreadsheets write them; columns with other names are ignored.
     FILE may be - for standard input.
@@ -70,7 +70,7 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
         for one in moved:
             update_company(tx, actor, one.company_id, archived=True)
     note = f"; {len(moved)} archived" if archive else ""
-    click.echo(f"{created} companies created, {existing} existed already{note}.")
+    click.echo(f"{created} companies created, {existing} already existed{note}.")
 
 
 class _Named(msgspec.Struct, frozen=True):

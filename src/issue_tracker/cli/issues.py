@@ -64,7 +64,7 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bo
         output.report_bad_rows(file, sorted(result.bad, key=lambda row: row.line))
     output.warn_of_look_alikes(file, sorted(result.look_alikes))
     click.echo(
-        f"{result.issues_created} issues created, {result.issues_existing} existed already; "
+        f"{result.issues_created} issues created, {result.issues_existing} already existed; "
         f"{result.rows} rows imported."
     )
 

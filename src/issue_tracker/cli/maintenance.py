@@ -91,7 +91,7 @@ def backup(database_url: str | None, file: str) -> None:
     if not database.sqlite:
         raise CommandError("This command copies SQLite databases; use pg_dump for PostgreSQL.")
     if Path(file).exists():
-        raise CommandError(f"{file} exists already.")
+        raise CommandError(f"{file} already exists.")
     if _has_present_schema(database):
         record_export(database, f"everything, into {file}")
     with output.replacing(file) as copy:

@@ -76,7 +76,7 @@ def dump(database_url: str | None, file: str) -> None:
     """
     database = _fully_known(open_database(database_url))
     if Path(file).exists():
-        raise CommandError(f"{file} exists already.")
+        raise CommandError(f"{file} already exists.")
     rows = count_rows(database)
     record_export(database, f"everything, into {file}")
     with (

@@ -154,4 +154,4 @@ def _change(type_: EventType, company: Company) -> Change:
 
 
 def _taken(name: str) -> Invalid:
-    return Invalid.field("name", f"a company called “{name}” exists already")
+    return Invalid.field("name", f"a company called “{name}” already exists")

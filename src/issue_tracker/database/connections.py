@@ -22,7 +22,7 @@ SPARE_CONNECTIONS = 8
 """Concurrent transactions in addition to one per worker thread: of the event stream, the deliveries and the probes."""
 
 DEDICATED_CONNECTIONS = 8
-"""Connections outside of transactions: for threads that listen, send notifications or copy the database."""
+"""Connections outside transactions: for threads that listen, send notifications or copy the database."""
 
 PING_AFTER_IDLE_SECONDS = 5.0
 

@@ -87,7 +87,7 @@ class Database:
 
     @contextmanager
     def dedicated_connection(self) -> Iterator[Any]:
-        """Opens a driver connection outside of transactions, for a thread that listens or copies; closes it at the end.
+        """Opens a driver connection outside transactions, for a thread that listens or copies; closes it at the end.
 
         Raises Unavailable if the database cannot be used, also for an error of the driver inside the block.
         """

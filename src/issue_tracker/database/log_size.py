@@ -40,7 +40,7 @@ class LogSize:
         self._reported = False
 
     def limit_after_change(self, connection: sqlite3.Connection) -> None:
-        """Truncates a log that is too large, if its readers end soon. Call it outside of transactions.
+        """Truncates a log that is too large, if its readers end soon. Call it outside transactions.
 
         `connection` has made the change, and has no busy timeout.
         """

@@ -95,7 +95,7 @@ def _key_in(path: Path, *, create: bool) -> str | None:
         deadline = time.monotonic() + KEY_WAIT_SECONDS
         while len(key := path.read_text(encoding="ascii").strip()) < SHORTEST_KEY:
             if time.monotonic() > deadline:
-                raise Unavailable(cause=Cause.STORAGE, reason=f"{path} has no key in it.")
+                raise Unavailable(cause=Cause.STORAGE, reason=f"{path} contains no key.")
             time.sleep(0.05)
         return key
     except (OSError, UnicodeDecodeError) as error:

@@ -56,7 +56,7 @@ class SharedCommits:
     def run(self, act: Callable[[Connection], T]) -> T:
         """Returns the result of `act(tx)` after its transaction was committed durably.
 
-        `act` must have no effect outside of the transaction: it may run in another thread, and runs again in a
+        `act` must have no effect outside the transaction: it may run in another thread, and runs again in a
         transaction of its own if the shared one fails. Raises what `act` raises, and like `Database.write`.
         """
         if not self._database.sqlite:
@@ -94,7 +94,7 @@ class SharedCommits:
                 change.stored = True
         except Exception as error:  # each of these changes raises it, or is tried alone and raises its own
             if len(taken) <= 1:
-                # The change was alone already; or there was no write lock, and each would only wait for it again.
+                # The change was already alone; or there was no write lock, and each would only wait for it again.
                 taken = taken or self._take()
                 for change in taken:
                     change.error = error

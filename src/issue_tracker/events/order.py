@@ -127,7 +127,7 @@ class WatermarkTracker:
         )
 
     def watermark_of(self, tx: Connection, state: LogState) -> Watermark:
-        """Returns the watermark of a snapshot whose state of the log was read already.
+        """Returns the watermark of a snapshot whose state of the log was already read.
 
         Unlike `watermark`, it is for readers that must not miss events which appear late, below the searched window.
         Equal states have equal watermarks, so asking again for the same snapshot costs nothing. An open gap sets no

@@ -34,7 +34,7 @@ TYPE_NAMES = {
     EventType.SESSION_PROOF_FAILED: "Confirmation failed",
     EventType.SESSION_SECOND_FACTOR_FAILED: "Second step of a sign-in failed",
     EventType.SESSION_ENDED: "Session ended",
-    EventType.SETUP_FAILED: "First start refused",
+    EventType.SETUP_FAILED: "Set-up refused",
     EventType.REQUEST_REFUSED: "Request refused",
     EventType.DATA_EXPORTED: "Data exported",
     EventType.DATA_PRUNED: "Old data deleted",

@@ -14,8 +14,8 @@ NO_STORE = "no-store"
 _REWRITTEN = re.compile(
     r"""(?:W/)?                                         # weak
         "(?P<opaque>[^"]*?)
-        (?:(?:--?|;)(?:gzip|br|zstd|deflate|bzip2))?"   # with the encoding inside of the quotes
-        (?:-gzip)?                                      # or behind them""",
+        (?:(?:--?|;)(?:gzip|br|zstd|deflate|bzip2))?"   # with the encoding inside the quotes
+        (?:-gzip)?                                      # or after them""",
     re.VERBOSE,
 )
 """A validator in the form in which a compressing proxy passes it on."""

@@ -93,7 +93,7 @@ def find_bearer(request: Request, find: Callable[[str], Holder | None]) -> Holde
     if holder is None:
         raise Unauthenticated
     if not accepts(holder.networks, request.address):
-        actor, what = holder.actor(request.request_id), "used outside of its networks"
+        actor, what = holder.actor(request.request_id), "used outside its networks"
         request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
         raise Unauthenticated
     return holder

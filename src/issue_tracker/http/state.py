@@ -16,9 +16,9 @@ from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
 from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.response_cache import ResponseCache
+from issue_tracker.issues.attention_counts import AttentionCache
 from issue_tracker.issues.fragments import FragmentCache
 from issue_tracker.issues.totals import TotalsCache
-from issue_tracker.issues.waiting import WaitingCache
 from issue_tracker.server.metrics import AlertMetrics
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
@@ -28,15 +28,15 @@ from issue_tracker.settings import Settings
 
 
 class AppState(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of one application. Two applications in one process share none of them.
+    """The parts of one application. Two applications in one process share only the threads that hash passwords
+    and the form of the log, which belong to the process.
 
     `workers` run the handlers, with as many threads as they have database connections; `probes` run the probes,
     `provider_requests` the handlers that wait for an identity provider, and `password_requests` those that hash a
-    password. `providers` are the identity providers. `openapi` returns the content of `/openapi.json`. `metrics`
-    counts this application's requests, and `alert_metrics` the messages to receivers of alerts. `deferred_events` are
-    events of refusals and exports. `documents` holds the body and the headers of documents that are the same for
-    every client and expensive to make. `stored_responses` limits the space of the responses stored for idempotency
-    keys. `shared_commits` combine the small changes of several requests into one transaction.
+    password. `openapi` returns the content of `/openapi.json`. `metrics` counts requests, and `alert_metrics`
+    messages to receivers of alerts. `deferred_events` are events of refusals and exports. `documents` holds body
+    and headers of documents that are expensive to make and the same for all. `stored_responses` limits the space of
+    the responses stored for idempotency keys. `shared_commits` combine small changes into one transaction.
     """
 
     settings: Settings
@@ -48,7 +48,7 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     providers: IdentityProviders
     fragments: FragmentCache
     totals: TotalsCache
-    waiting: WaitingCache
+    attention: AttentionCache
     responses: ResponseCache
     stream: Stream
     open_streams: OpenStreams

@@ -72,7 +72,7 @@ class FoldedIssue:
         problem = self._time_problem(event)
         self.updated_at = event.at
         if created == self.exists:
-            problem = "creates an issue that exists already" if created else "is about an issue that does not exist"
+            problem = "creates an issue that already exists" if created else "is about an issue that does not exist"
         self.exists = event.type != EventType.ISSUE_DELETED
         if created:
             self.name, self.created_at = event.issue_name, event.at
@@ -144,7 +144,7 @@ class FoldedIssue:
             created_at = current.created_at
             self.assignments[event.company_id] = FoldedAssignment(event.after, created_at, event.at, times)
         if new:
-            return None if current is None else f"assigns company {event.company_id}, which is assigned already"
+            return None if current is None else f"assigns company {event.company_id}, which is already assigned"
         if current is None:
             return f"changes company {event.company_id}, which is not assigned"
         if current.status != event.before:

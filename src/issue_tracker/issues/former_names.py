@@ -31,7 +31,7 @@ def remove_former_name(tx: Connection, name: str) -> None:
 def redirect_names(
     tx: Connection, issue_id: int, name: str, into_id: int, at: datetime, company_ids: Iterable[int]
 ) -> None:
-    """Makes the name and number of an issue, which must be deleted already, lead to another issue. `company_ids` are
+    """Makes the name and number of an issue, which must already be deleted, lead to another issue. `company_ids` are
     its companies.
 
     `move_names` must have been called before for its former names.

@@ -183,4 +183,4 @@ def _taken(field: str, name: str, fields: IssueFields, error: IntegrityError) ->
     """Returns the error for what another issue has: the external key, if the database names it, or else the name."""
     if "external_key" in str(error.orig):
         return Invalid.field("external_key", f"another issue has the external key “{fields.external_key}”")
-    return Invalid.field(field, f"an issue called “{name}” exists already")
+    return Invalid.field(field, f"an issue called “{name}” already exists")

@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.clock import now
 from issue_tracker.issues.models import Assignment, Issue, Reference, ShownAssignment
+from issue_tracker.issues.queries.attention_counts import UNMOVED_DAYS
 from issue_tracker.issues.queries.company import list_company_assignments
-from issue_tracker.issues.queries.waiting import UNMOVED_DAYS
 from issue_tracker.names import key
 from issue_tracker.status import RANKED, Status
 

@@ -62,7 +62,7 @@ def accept(request: Request, form: Form) -> Response:
 
 @routes.get("/password", before_password_change=True)
 def show_password(request: Request, form: FormView | None = None) -> Response:
-    """Shows the form to replace a password that an administrator set. Others use the page of their account."""
+    """Shows the form to replace a password that a super admin set. Others use the page of their account."""
     if form is None and not request.current_session.password_change_required:
         return redirect("/account")
     form = form or FormView({"next": request.query_params.get("next", "")})

@@ -86,7 +86,7 @@ def show_company(
         sentences=sentences(request, company, waiting),
         any=bool(members),
         groups=list_groups_of(request.tx, request.actor, company_id),
-        add=(add or FormView()).with_defaults({"status": "new"}),
+        add=(add or FormView()).with_defaults({"status": Status.NEW.value}),
         similar=_similar(request, add),
         said=shown_updates(request, UpdateFilters(company_ids=(company_id,)), query.updates),
         history=company_history(request.tx, request.actor, company_id, query.before),
@@ -113,7 +113,7 @@ def add_to_issue(request: Request, form: Form, company_id: int) -> Response:
         raise Invalid.field("issue_name", f"there is no issue called “{body.issue_name}”")
     back = f"/companies/{company_id}"
     if find_status(request.tx, request.actor, issue.issue_id, company_id) is not None:
-        return redirect(back, flash_cookie(request, Flash(f"“{issue.name}” has this company already.")))
+        return redirect(back, flash_cookie(request, Flash(f"“{issue.name}” already has this company.")))
     update_issue(request.tx, request.actor, issue, add_members=[NewAssignment(company, body.status)])
     return redirect(back, flash_cookie(request, Flash(f"Added to “{issue.name}”.", request.request_id)))
 
@@ -150,7 +150,7 @@ def create(request: Request, form: Form) -> Response:
     if several := form.lines("several"):
         wanted = form.read({"several": several}, NewCompanies)
         added, existed = operations.create_missing_companies(request.tx, request.actor, wanted.several)
-        text = f"{added} added." if not existed else f"{added} added, {existed} existed already."
+        text = f"{added} added." if not existed else f"{added} added, {existed} already existed."
         return redirect("/admin/companies", flash_cookie(request, Flash(text)))
     body = form.read(form.fields("name"), NewCompany)
     company = operations.create_company(request.tx, request.actor, body.name)

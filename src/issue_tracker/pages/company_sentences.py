@@ -16,11 +16,11 @@ from issue_tracker.issues.updates.queries import list_latest_public_updates
 from issue_tracker.pages.markdown import plain, render
 from issue_tracker.status import Status
 
-SAID = {
+WORDING = {
     Status.NEW: "has been reported, and work on it has not started",
     Status.INVESTIGATING: "is being investigated",
     Status.IN_PROGRESS: "is being fixed",
-    Status.MONITORING: "should work again, and is being watched",
+    Status.MONITORING: "has been fixed, and the result is being monitored",
 }
 """The wording of an open status for a customer, after the name of the issue."""
 
@@ -34,14 +34,14 @@ class PublicText(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """One open issue of a company. `said` continues its name. `affected_since` is the start of the outage, `latest` the
-    latest public update, `next_update_at` the time of the next promised update, `overdue` whether it has passed.
+    """One open issue of a company. `wording` continues its name. `affected_since` is the start of the outage, `latest`
+    the latest public update, `next_update_at` the time of the next promised update, `overdue` whether it has passed.
     """
 
     issue_id: int
     issue_name: str
     status: str
-    said: str
+    wording: str
     affected_since: str | None
     owner: str | None
     latest: PublicText | None
@@ -65,7 +65,7 @@ def sentences(request: Request, company: Company, open_members: list[Member]) ->
                 issue_id=member.issue_id,
                 issue_name=member.issue_name,
                 status=member.status,
-                said=SAID[Status(member.status)],
+                wording=WORDING[Status(member.status)],
                 affected_since=member.affected_since,
                 owner=member.owner,
                 latest=None if update is None else PublicText(render(update.body), plain(update.body), update.at),

@@ -112,7 +112,7 @@ def _state(story: Story, style: Style) -> str:
 
 
 def _said(placed: PlacedUpdate, style: Style) -> str:
-    """Returns an update on one line. Its text is Markdown already."""
+    """Returns an update on one line. Its text is already Markdown."""
     update = placed.update
     body = " ".join(update.body.split())
     audience = "public" if update.public else "internal"

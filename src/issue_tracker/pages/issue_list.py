@@ -14,7 +14,7 @@ from issue_tracker.api.issue_query import (
     depends_on_time,
     filters_of,
     history_of,
-    next_link,
+    next_url,
     order_of,
     position_of,
 )
@@ -26,6 +26,7 @@ from issue_tracker.companies.queries import get_company, list_names
 from issue_tracker.errors import AppError, InvalidQuery, NotFound
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
+from issue_tracker.issues.attention_counts import GOOD_FOR
 from issue_tracker.issues.models import Issue
 from issue_tracker.issues.overview import Group, StatusCounts, group
 from issue_tracker.issues.queries.attention import find_next_due
@@ -33,13 +34,12 @@ from issue_tracker.issues.queries.filters import Filters, Order, Row
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.updates.queries import latest_updates
 from issue_tracker.issues.views.queries import SavedView, list_views
-from issue_tracker.issues.waiting import GOOD_FOR
 from issue_tracker.names import key
+from issue_tracker.pages.attention_counts import Count, attention_counts
 from issue_tracker.pages.list_filters import field_filters, problems_by_field
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.update_list import UpdateLine, line_of
-from issue_tracker.pages.waiting import Count, waiting_counts
 from issue_tracker.status import RANKED
 
 routes = PageRoutes()
@@ -108,7 +108,7 @@ class ListView(msgspec.Struct, kw_only=True):
     groups: Sequence[Group] = ()
     latest: dict[int, UpdateLine] = {}
     beginning: Beginning = Beginning()
-    waiting: Sequence[Count] = ()
+    attention: Sequence[Count] = ()
     views: Sequence[SavedView] = ()
     saved: str = ""
 
@@ -126,7 +126,7 @@ def show_list(request: Request) -> Response:
         if not view.groups and not view.filtered:
             people = list_people(request.tx, request.actor)
             view.beginning = Beginning(len(list_names(request.tx, request.actor)), len(people))
-    view.waiting = waiting_counts(request, at)
+    view.attention = attention_counts(request, at)
     view.views, view.saved = list_views(request.tx, request.actor), lasting(request.parameters)
     if request.valid_until is None:
         # Without a new event, the list changes only when an update becomes overdue, and the counts over time.
@@ -199,8 +199,7 @@ def find_list(
         total=total,
     )
     if more:
-        header = next_link(path, request.parameters, query, rows[-1].position)
-        view.next = header[1 : header.index(">")]
+        view.next = next_url(path, request.parameters, query, rows[-1].position)
     return view, found, rows, 200
 
 

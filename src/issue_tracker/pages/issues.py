@@ -71,7 +71,7 @@ def show_issue(
         groups=list_group_names(request.tx, request.actor),
         ticked=ticked_companies(request, query),
         taken=taken_by(request, edit, other_than=issue_id),
-        add=(add or FormView()).with_defaults({"status": "new"}),
+        add=(add or FormView()).with_defaults({"status": Status.NEW.value}),
         say=say or FormView(),
         said=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates, "only=updates&"),
         about_company=False,
@@ -164,7 +164,7 @@ def delete(request: Request, form: Form, issue_id: int) -> Response:
 
 def members_of(form: Form, companies: Sequence[Company]) -> list[NewAssignment]:
     """Returns assignments for the companies, all with the status selected in the form."""
-    chosen = form.read({"status": form.get("status", "new")}, ChosenStatus)
+    chosen = form.read({"status": form.get("status", Status.NEW.value)}, ChosenStatus)
     return [NewAssignment(company, chosen.status) for company in companies]
 
 

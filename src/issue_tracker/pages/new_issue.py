@@ -27,6 +27,7 @@ from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.pasted_companies import GROUPS, with_pasted_companies
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
+from issue_tracker.status import Status
 
 routes = PageRoutes()
 
@@ -67,7 +68,7 @@ def show_new(request: Request, form: FormView | None = None, query: StartQuery =
     """Shows the form for a new issue."""
     form = form or FormView()
     like = load_issue(request.tx, request.actor, query.like) if query.like else _posted_source(request, form)
-    form = form.with_defaults(_beginning(request, query, like) | {"status": "new"})
+    form = form.with_defaults(_beginning(request, query, like) | {"status": Status.NEW.value})
     return page(
         request,
         "issues/new.html",

@@ -48,7 +48,7 @@ class NothingTicked(Invalid):
     """The form selects nothing."""
 
     def __init__(self) -> None:
-        super().__init__("Tick at least one company.")
+        super().__init__("Select at least one company.")
 
 
 def place_of(issue_id: int, company_id: int) -> str:
@@ -77,7 +77,7 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
     for issue_id in sorted(chosen):
         issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=lock)
         if any(company_id not in known for company_id in chosen[issue_id]):
-            raise NotFound("A company that you ticked no longer exists.")
+            raise NotFound("A company that you selected no longer exists.")
         shown = {company_id: status for company_id, status in chosen[issue_id].items() if status is not None}
         selected.append(SelectedIssue(issue, [known[company_id] for company_id in chosen[issue_id]], shown))
     return selected

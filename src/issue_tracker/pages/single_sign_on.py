@@ -189,7 +189,7 @@ def _session(request: Request) -> tuple[Session, str]:
     with request.database.read() as tx:
         session = find_session(tx, request.settings, token, now())
     if session is None:
-        raise SignInRefused("Your session has ended meanwhile. Sign in again.", "the session has ended")
+        raise SignInRefused("Your session has ended. Sign in again.", "the session has ended")
     request.log_user(session.user_id)
     return session, token
 

@@ -123,7 +123,7 @@ NOT_PRELOADED = {
         "notifications",
         "notification-switch",
         "presence",
-        "waiting",
+        "attention-counts",
     )
 }
 """Modules that a page loads itself, or that few pages need."""

@@ -18,7 +18,7 @@ from issue_tracker.pages.routes import PageRoute
 from issue_tracker.pages.templating import error_page
 
 
-class Unrouted:
+class RefusedRequests:
     """Creates the response for a path or a method without a route.
 
     Under /api it is an error as JSON, and under /scim a SCIM error. For a browser it is a page, with the navigation for

@@ -28,27 +28,27 @@ class PasswordRequests:
         self._queue = settings.password_queue
         self._present = 0
 
-    async def run(self, answer: Callable[[], Response], *, anonymous: bool) -> Response:
-        """Calls `answer` in one of the threads when it is the request's turn, and returns its response.
+    async def run(self, respond: Callable[[], Response], *, anonymous: bool) -> Response:
+        """Calls `respond` in one of the threads when it is the request's turn, and returns its response.
 
-        Raises TooBusy if the queue is full, Unavailable if the response takes too long, and whatever `answer` raises.
+        Raises TooBusy if the queue is full, Unavailable if the response takes too long, and whatever `respond` raises.
         The queue is twice as long for signed-in users, so that anonymous requests cannot shut them out.
         """
         try:
-            response = await self._in_turn(answer, self._queue if anonymous else 2 * self._queue)
+            response = await self._in_turn(respond, self._queue if anonymous else 2 * self._queue)
         except AppError as refused:
             await _delay_refusal(refused.status)
             raise
         await _delay_refusal(response.status_code)
         return response
 
-    async def _in_turn(self, answer: Callable[[], Response], queue: int) -> Response:
+    async def _in_turn(self, respond: Callable[[], Response], queue: int) -> Response:
         if self._present >= self._threads + queue:
             raise TooBusy
         self._present += 1
         try:
             async with asyncio.timeout(RESPONSE_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._executor, answer)
+                return await asyncio.get_running_loop().run_in_executor(self._executor, respond)
         except TimeoutError:
             raise Unavailable from None
         finally:

@@ -251,7 +251,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         elif self._receiving == BODY:
-            self.transport.close()  # the response was sent already
+            self.transport.close()  # the response was already sent
             return
         self.transport.write(_response(*refusal))
         if self.connections_of_process.may_linger(self):

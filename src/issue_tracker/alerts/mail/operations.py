@@ -119,7 +119,7 @@ def _ignored(mail: Mail, patterns: MailPatterns) -> Automatic | None:
 
 
 def _first_time(tx: Connection, receiver: Receiver, identity: bytes, at: datetime) -> bool:
-    """Stores the digest of a message. Returns False if it was stored already.
+    """Stores the digest of a message. Returns False if it was already stored.
 
     If a message is delivered twice at the same time, the second delivery waits for the commit of the first one.
     """

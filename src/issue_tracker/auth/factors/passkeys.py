@@ -111,7 +111,7 @@ def register(
 ) -> tuple[int, list[str]]:
     """Adds a passkey that a browser has created to the actor's factors. Returns its id, and what `added` returns.
 
-    Raises Invalid for a passkey that was not created for this challenge, user and site, or is registered already, and
+    Raises Invalid for a passkey that was not created for this challenge, user and site, or is already registered, and
     if the user has too many factors or another one with that name; ConfirmationRequired.
     """
     from webauthn import verify_registration_response  # noqa: PLC0415
@@ -149,7 +149,7 @@ def register(
         with tx.begin_nested():
             inserted = tx.execute(insert(factors).values(values))
     except IntegrityError:
-        raise Invalid.field("credential", "is registered already") from None
+        raise Invalid.field("credential", "is already registered") from None
     return created_id(inserted), added(tx, actor, user.user_id, Method.PASSKEY, name, at)
 
 

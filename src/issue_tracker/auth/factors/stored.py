@@ -77,13 +77,13 @@ def require_room(tx: Connection, user_id: int, name: str) -> None:
     if len(present) >= MOST:
         raise Invalid(f"You have {MOST} factors, which is the maximum. Remove one first.")
     if any(factor.name == name for factor in present):
-        raise Invalid.field("name", f"you have a factor called “{name}” already")
+        raise Invalid.field("name", f"you already have a factor called “{name}”")
 
 
 def added(tx: Connection, actor: Actor, user_id: int, method: Method, name: str, at: datetime) -> list[str]:
     """Completes a new factor after its confirmation: ends the user's other sessions, and creates recovery codes.
 
-    Returns the recovery codes, which are shown only once; empty for a user who has some already.
+    Returns the recovery codes, which are shown only once; empty for a user who already has some.
     """
     tx.execute(update(users).where(users.c.user_id == user_id).values(has_factor=True, updated_at=at))
     end_sessions(tx, user_id, keep=actor.session_id)

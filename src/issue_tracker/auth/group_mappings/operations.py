@@ -138,4 +138,4 @@ def _record(tx: Connection, actor: Actor, type_: EventType, fields: MappingField
 
 
 def _taken(fields: MappingFields) -> Invalid:
-    return Invalid.field("group", f"has a mapping of “{fields.source}” already")
+    return Invalid.field("group", f"already has a mapping of “{fields.source}”")

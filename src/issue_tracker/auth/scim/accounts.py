@@ -63,7 +63,7 @@ def create_person(tx: Connection, actor: Actor, settings: Settings, fields: Pers
         user_id = found[0].user_id
         said = select(scim_users.c.deleted_at).where(scim_users.c.user_id == user_id)
         if found[0].active or tx.execute(said).scalar_one_or_none() is None:
-            raise Taken(f"An account for “{fields.email}” exists already.")
+            raise Taken(f"An account for “{fields.email}” already exists.")
         _named(tx, fields, lambda name: update_user(tx, actor, user_id, name=name, active=True))
     _store(tx, user_id, fields)
     if not fields.active:
@@ -85,7 +85,7 @@ def change_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     if fields.email != present.email:
         same = find_credentials(tx, fields.email)
         if same is not None and same[0].user_id != user_id:
-            raise Taken(f"An account for “{fields.email}” exists already.")
+            raise Taken(f"An account for “{fields.email}” already exists.")
         change_address(tx, actor, user_id, fields.email)
     name = fields.name if fields.name != present.name else None
     update_user(tx, actor, user_id, name=name, active=fields.active)
@@ -168,4 +168,4 @@ def _write(tx: Connection, user_id: int, values: dict[str, Any]) -> None:
 
 
 def _taken(user_name: str) -> Taken:
-    return Taken(f"A user called “{user_name}” exists already.")
+    return Taken(f"A user called “{user_name}” already exists.")

@@ -4,4 +4,4 @@ from issue_tracker.errors import Conflict
 
 
 class Taken(Conflict):
-    """Another user or group has the name or the address already (409, `uniqueness`)."""
+    """Another user or group already has the name or the address (409, `uniqueness`)."""

@@ -146,4 +146,4 @@ def _batches(user_ids: Collection[int], size: int = 500) -> Iterable[list[int]]:
 
 
 def _taken(name: str) -> Taken:
-    return Taken(f"A group called “{name}” exists already.")
+    return Taken(f"A group called “{name}” already exists.")

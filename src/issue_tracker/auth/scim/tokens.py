@@ -97,7 +97,7 @@ def create_scim_token(
         with tx.begin_nested():
             inserted = tx.execute(insert(scim_tokens).values(values))
     except IntegrityError:
-        raise Invalid.field("name", f"a SCIM token called “{name}” exists already") from None
+        raise Invalid.field("name", f"a SCIM token called “{name}” already exists") from None
     row = tx.execute(select(scim_tokens).where(scim_tokens.c.id == created_id(inserted))).one()
     limits = f"; networks: {', '.join(accepted)}" if accepted else ""
     record(tx, actor, [Change(type=EventType.TOKEN_CREATED, note=f"{name} (SCIM{limits})")], at)

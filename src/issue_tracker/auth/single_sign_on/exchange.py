@@ -71,7 +71,9 @@ def redeem(client: ProviderClient, keyring: Keyring, returned: Return, at: datet
     try:
         _require_issuer(client, returned)
         if returned.error or not returned.code or len(returned.code) > LONGEST:
-            raise TokenRefused(f"it returned the error {returned.error[:100]!r}" if returned.error else "no code came")
+            raise TokenRefused(
+                f"it returned the error {returned.error[:100]!r}" if returned.error else "it returned no code"
+            )
         grant = client.redeem(returned.code, derived_secret(keyring, CODE_VERIFIER, returned.state))
         claims = client.claims(grant, at, nonce=derived_secret(keyring, NONCE, returned.state))
         if "email" not in claims or groups_of(provider, claims) is None:

@@ -24,7 +24,7 @@ LIFETIME = timedelta(minutes=10)
 MOST, MOST_FROM_ADDRESS = 5000, 100
 """Maximum number of sign-ins in progress, in total and from one address or /64 network; any client can begin one."""
 
-STALE = "This sign-in has expired, was used already, or was started in another browser. Start again."
+STALE = "This sign-in has expired, has already been used, or was started in another browser. Start again."
 
 
 class Purpose(StrEnum):
@@ -92,7 +92,7 @@ def take_flow(tx: Connection, provider: str, state: str, browser: str | None, at
     same = rows.state_hash == token_hash(state), rows.browser_hash == token_hash(browser or "")
     row = tx.execute(select(sign_in_flows).where(*same)).first()
     if row is None or tx.execute(delete(sign_in_flows).where(*same)).rowcount == 0:
-        raise SignInRefused(STALE, "the state is unknown, was used already, or belongs to another browser")
+        raise SignInRefused(STALE, "the state is unknown, has already been used, or belongs to another browser")
     if row.provider != provider:
         raise SignInRefused(STALE, f"the sign-in was started with {row.provider}")
     if row.at <= at - LIFETIME:

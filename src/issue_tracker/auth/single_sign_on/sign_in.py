@@ -30,7 +30,7 @@ from issue_tracker.errors import Invalid
 from issue_tracker.settings import Settings
 from issue_tracker.settings.providers import Provider
 
-NO_ACCOUNT = "There is no account here that belongs to yours there. Ask an administrator of this tracker."
+NO_ACCOUNT = "There is no account here that belongs to yours there. Ask a super admin of this tracker."
 
 PROOF_SECONDS = 60
 """How much earlier than requested a sign-in at the provider may appear, because its clock may differ."""
@@ -111,7 +111,7 @@ def link(tx: Connection, actor: Actor, flow: Flow, signed: ProviderSignIn) -> No
     """
     person = signed.person
     if actor.user_id is None or flow.session_id != actor.session_id:
-        raise SignInRefused("Your session has changed meanwhile. Start again.", "the session is another one")
+        raise SignInRefused("Your session changed in the meantime. Start again.", "the session is another one")
     found = find_identity(tx, person.issuer, person.subject)
     if found is not None and found.user_id != actor.user_id:
         raise SignInRefused("That account is linked to another user here.", "the identity is another user's")
@@ -138,7 +138,7 @@ def _found_or_created(tx: Connection, actor: Actor, settings: Settings, signed: 
     if is_break_glass(settings, user.email):
         raise SignInRefused(NO_ACCOUNT, f"{person.email} is a break-glass account")
     if list_identities(tx, user.user_id):
-        raise SignInRefused(NO_ACCOUNT, f"the account of {person.email} is linked to another identity already")
+        raise SignInRefused(NO_ACCOUNT, f"the account of {person.email} is already linked to another identity")
     return user
 
 
@@ -161,7 +161,7 @@ def _display_name(text: str, otherwise: str) -> DisplayName:
 
 
 def _remove_initial_password(tx: Connection, user: User, at: datetime) -> None:
-    """Removes a password that an administrator chose and the user never changed, as it is no longer needed."""
+    """Removes a password that a super admin chose and the user never changed, as it is no longer needed."""
     given = users.c.user_id == user.user_id, users.c.password_change_required
     if tx.execute(select(users.c.user_id).where(*given)).first() is not None:
         set_own_password(tx, user.user_id, NO_PASSWORD, at)

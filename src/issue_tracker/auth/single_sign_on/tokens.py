@@ -80,7 +80,7 @@ def read_logout_token(provider: Provider, token: str, keys: Keys, at: datetime) 
     if not isinstance(events, Mapping) or not isinstance(events.get(LOGOUT_EVENT), Mapping):
         raise TokenRefused("the token has no logout event")
     if "nonce" in claims:
-        raise TokenRefused("the token has a nonce, so it is no logout token")
+        raise TokenRefused("the token has a nonce, so it is not a logout token")
     if claims["iat"] < _seconds(at) - LOGOUT_SECONDS:
         raise TokenRefused("the token is too old")
     if "sub" not in claims and "sid" not in claims:

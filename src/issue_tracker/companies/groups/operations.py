@@ -127,4 +127,4 @@ def _named(companies: Sequence[Company]) -> str:
 
 
 def _taken(name: str) -> Invalid:
-    return Invalid.field("name", f"a company group called “{name}” exists already")
+    return Invalid.field("name", f"a company group called “{name}” already exists")

@@ -81,9 +81,9 @@ def names_like(tx: Connection, actor: Actor, group: CompanyGroup) -> list[str]:
     """
     require_administrator(actor)
     query = select(company_groups.c.name).where(company_groups.c.group_id != group.group_id)
-    looks = look_alike_key(group.name)
-    similar = (name for name in tx.execute(query.order_by(company_groups.c.group_id)).scalars() if looks)
-    return list(islice((name for name in similar if look_alike_key(name) == looks), REPORTED))
+    skeleton = look_alike_key(group.name)
+    similar = (name for name in tx.execute(query.order_by(company_groups.c.group_id)).scalars() if skeleton)
+    return list(islice((name for name in similar if look_alike_key(name) == skeleton), REPORTED))
 
 
 def lock_group(tx: Connection, actor: Actor, group_id: int) -> CompanyGroup:

@@ -153,13 +153,13 @@ class Dump:
             target.insert(shape, reported(self._batches(shape, checking), advance))
             found, end = checking.result(), self._object(_End)
             if (end.end, end.rows, end.sha256) != (shape.table, found.rows, found.sha256):
-                raise DataError(f"{DAMAGED}: the rows of {shape.table} do not have their checksum.")
+                raise DataError(f"{DAMAGED}: the checksum of the rows of {shape.table} does not match.")
             target.set_last_number(shape, end.last_number)
             filled.append((shape, found))
         end = self._object(_End)
         rows = sum(checksum.rows for _, checksum in filled)
         if end != _End("dump", rows, self._hash.hexdigest()) or self._next:
-            raise DataError(f"{DAMAGED}: it does not have its checksum.")
+            raise DataError(f"{DAMAGED}: its checksum does not match.")
         return filled
 
     def _batches(self, shape: Shape, checking: Checking) -> Iterator[Sequence[Row]]:
@@ -207,7 +207,7 @@ class Dump:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"{DAMAGED}: {str(error).rstrip('.')}.") from None
         if line and not line.endswith(b"\n"):
-            raise DataError(f"{DAMAGED}: a line does not end.")
+            raise DataError(f"{DAMAGED}: a line is incomplete or too long.")
         return line
 
 

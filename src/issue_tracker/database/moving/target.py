@@ -75,7 +75,7 @@ class Target:
             if self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
         ]
         if full:
-            raise DataError(f"The target holds data already ({', '.join(full)}); name an empty database.")
+            raise DataError(f"The target already contains data ({', '.join(full)}); name an empty database.")
 
 
 class _SqliteTarget(Target):

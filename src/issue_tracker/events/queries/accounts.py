@@ -29,16 +29,16 @@ def accounts_of(tx: Connection, actors: Collection[EventActor]) -> dict[EventAct
     keys = {actor: (actor.id, look_alike_key(actor.name)) for actor in actors if actor.id is not None}
     if not keys:
         return {}
-    look = look_alikes.c.look_alike_key
+    skeleton = look_alikes.c.look_alike_key
     query = (
-        select(users.c.user_id, users.c.email, users.c.name, look)
+        select(users.c.user_id, users.c.email, users.c.name, skeleton)
         .outerjoin(look_alikes, (look_alikes.c.kind == Kind.USER.value) & (look_alikes.c.id == users.c.user_id))
-        .where(users.c.user_id.in_({id_ for id_, _ in keys.values()}) | look.in_({key for _, key in keys.values()}))
+        .where(users.c.user_id.in_({id_ for id_, _ in keys.values()}) | skeleton.in_({key for _, key in keys.values()}))
     )
     found = {row.user_id: row for row in tx.execute(query)}
-    looks = [row.look_alike_key for row in found.values()]
+    skeletons = [row.look_alike_key for row in found.values()]
     return {
-        actor: Account(id_, found[id_].email, needed=found[id_].name != actor.name or looks.count(key) > 1)
+        actor: Account(id_, found[id_].email, needed=found[id_].name != actor.name or skeletons.count(key) > 1)
         for actor, (id_, key) in keys.items()
         if id_ in found
     }

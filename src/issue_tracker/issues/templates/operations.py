@@ -46,7 +46,7 @@ class TemplateFields(msgspec.Struct, frozen=True, kw_only=True):
 def create_template(tx: Connection, actor: Actor, fields: TemplateFields) -> Template:
     """Creates a template; `fields.name` is required.
 
-    Raises Invalid if the name is taken or contains an invisible character, and if there are MOST templates already.
+    Raises Invalid if the name is taken or contains an invisible character, and if there are already MOST templates.
     """
     require_administrator(actor)
     if tx.execute(select(func.count()).select_from(issue_templates)).scalar_one() >= MOST:
@@ -149,4 +149,4 @@ def _add(tx: Connection, table: Any, rows: Sequence[Mapping[str, int]]) -> None:
 
 
 def _taken(fields: TemplateFields) -> Invalid:
-    return Invalid.field("name", f"a template called “{fields.name}” exists already")
+    return Invalid.field("name", f"a template called “{fields.name}” already exists")

@@ -28,14 +28,14 @@ def create_view(
 ) -> SavedView:
     """Saves a view of the actor. `shared_with_limited` has an effect only together with `shared`.
 
-    Raises Invalid if the actor has a view of this name already, has MOST views or shares MOST_SHARED, or if the name
+    Raises Invalid if the actor already has a view of this name, has MOST views or shares MOST_SHARED, or if the name
     contains an invisible character.
     """
     require_helpdesk(actor)
     require_visible("name", name)
     own = select(func.count()).where(saved_views.c.user_id == actor.user_id)
     if tx.execute(own).scalar_one() >= MOST:
-        raise Invalid(f"You have {MOST} views already; delete one first.")
+        raise Invalid(f"You already have {MOST} views. Delete one first.")
     if shared:
         _require_room(tx, actor.user_id)
     at = now()
@@ -115,11 +115,11 @@ def _changeable(tx: Connection, actor: Actor, view_id: int) -> SavedView:
 
 
 def _require_room(tx: Connection, author: int | None) -> None:
-    """Raises Invalid if the author shares MOST_SHARED views already."""
+    """Raises Invalid if the author already shares MOST_SHARED views."""
     count = select(func.count()).where(saved_views.c.user_id == author, saved_views.c.shared)
     if tx.execute(count).scalar_one() >= MOST_SHARED:
         raise Invalid.field("shared", f"at most {MOST_SHARED} views of one author can be shared")
 
 
 def _taken(name: str) -> Invalid:
-    return Invalid.field("name", f"a view called “{name}” exists already")
+    return Invalid.field("name", f"a view called “{name}” already exists")

@@ -1,4 +1,4 @@
-// Decides whether an event is relevant for this page, whether the page shows it already, and whether that is certain
+// Decides whether an event is relevant for this page, whether the page already shows it, and whether that is certain
 // without the server. Nothing here changes the page.
 import { STATUSES } from "./statuses.js";
 

@@ -13,7 +13,7 @@ export function startFind() {
   const dialog = byId("find", HTMLDialogElement);
   const input = find("input", dialog, HTMLInputElement);
   if (!dialog.dataset.started) start(dialog, input);
-  if (input.value) void look(dialog, input);
+  if (input.value) void search(dialog, input);
 }
 
 /**
@@ -26,7 +26,7 @@ function start(dialog, input) {
   let timer;
   input.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => void look(dialog, input), PAUSE);
+    timer = setTimeout(() => void search(dialog, input), PAUSE);
   });
   dialog.addEventListener("keydown", (event) => {
     const links = all(".found a", dialog);
@@ -42,7 +42,7 @@ function start(dialog, input) {
  * @param {HTMLDialogElement} dialog
  * @param {HTMLInputElement} input
  */
-async function look(dialog, input) {
+async function search(dialog, input) {
   const text = input.value.trim();
   if (text === shown) return;
   try {
@@ -62,7 +62,7 @@ async function look(dialog, input) {
 /** Follows the best result, even if the user types faster than the server responds. */
 export async function followFirst() {
   const dialog = byId("find", HTMLDialogElement);
-  await look(dialog, find("input", dialog, HTMLInputElement));
+  await search(dialog, find("input", dialog, HTMLInputElement));
   const link = dialog.querySelector(".found a");
   if (link instanceof HTMLAnchorElement) link.click();
 }

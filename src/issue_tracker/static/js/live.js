@@ -15,7 +15,7 @@ import { Stream } from "./stream.js";
 
 const STATE_NAMES = { live: "live", broken: "no connection", "signed-out": "signed out" };
 
-/** So long (in milliseconds) a change is highlighted. */
+/** How long a change remains highlighted, in milliseconds. */
 const HIGHLIGHT = 6_000;
 
 /** The timers that end highlights. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
@@ -46,7 +46,9 @@ export function startLive() {
 /** @param {TrackerEvent} event */
 function handle(event) {
   const own = isOwn(event.request_id);
-  if (document.getElementById("waiting")) void import("./waiting.js").then((module) => module.refreshWaiting());
+  if (document.getElementById("attention")) {
+    void import("./attention-counts.js").then((module) => module.refreshAttentionCounts());
+  }
   noteInBackground(event);
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   const listed = event.update_id && document.querySelector(partsOf(event));

@@ -8,9 +8,10 @@ export function startNotificationSwitch() {
     const on = isOn();
     button.hidden = !("Notification" in window);
     button.textContent = on ? "Turn off notifications" : "Turn on notifications";
-    if (button.hidden) state.textContent = "This browser has none here: they need HTTPS.";
-    else if (Notification.permission === "denied") state.textContent = "The browser blocks them for this site.";
-    else state.textContent = on ? "On, in this browser." : "Off.";
+    if (button.hidden) state.textContent = "Notifications are not available here, because they require HTTPS.";
+    else if (Notification.permission === "denied") {
+      state.textContent = "The browser blocks notifications for this site.";
+    } else state.textContent = on ? "On, in this browser." : "Off.";
   };
   button.addEventListener("click", async () => {
     if (isOn()) localStorage.removeItem("notifications");

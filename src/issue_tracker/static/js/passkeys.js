@@ -109,7 +109,7 @@ const toText = (bytes) =>
 /** @param {unknown} error */
 function sentence(error) {
   if (!(error instanceof Error || error instanceof DOMException)) throw error;
-  if (error.name === "InvalidStateError") return "This device or key has a passkey of your account already.";
+  if (error.name === "InvalidStateError") return "This device or key already has a passkey of your account.";
   if (error.name === "NotAllowedError") return "No passkey was used: it was cancelled, or it took too long.";
   if (error.name === "TimeoutError" || error instanceof TypeError) return "The server cannot be reached.";
   return error.message;

@@ -30,7 +30,7 @@ function showDialog() {
     /** @param {boolean} signedIn */
     const done = (signedIn) => {
       form.removeEventListener("submit", submit);
-      removeEventListener("focus", look);
+      removeEventListener("focus", check);
       password.value = "";
       waitFor("");
       if (dialog.open) dialog.close();
@@ -46,12 +46,12 @@ function showDialog() {
       }
     };
     // The user may have signed in with an identity provider in another tab.
-    const look = async () => {
+    const check = async () => {
       if (!(await hasSession())) return;
       document.dispatchEvent(new Event("signed-in"));
       done(true);
     };
-    addEventListener("focus", look);
+    addEventListener("focus", check);
     form.addEventListener("submit", submit);
     find("[value=later]", dialog).onclick = () => done(false);
     dialog.addEventListener("close", () => done(false), { once: true });
@@ -88,7 +88,7 @@ async function signIn(form) {
     if (data.reason === "sign_in_expired") waitFor("");
     if (data.reason === "second_factor_required") {
       if (data.methods.every((/** @type {string} */ one) => one === "passkey")) {
-        return "This account signs in with a passkey. Open the page to sign in, in another tab.";
+        return "This account signs in with a passkey. Open the sign-in page in another tab.";
       }
       waitFor(data.challenge);
       return "Now enter a code.";

@@ -21,9 +21,9 @@ export function startSimilar() {
     let timer;
     input.addEventListener("input", () => {
       clearTimeout(timer);
-      timer = setTimeout(() => void look(input, output), PAUSE);
+      timer = setTimeout(() => void showSimilar(input, output), PAUSE);
     });
-    void look(input, output);
+    void showSimilar(input, output);
   }
 }
 
@@ -31,7 +31,7 @@ export function startSimilar() {
  * @param {HTMLInputElement} input
  * @param {HTMLElement} output
  */
-async function look(input, output) {
+async function showSimilar(input, output) {
   const name = input.value.trim();
   /** @type {Similar[]} */
   const found =

@@ -7,22 +7,22 @@ const TIMEOUT = 15_000;
 let timer;
 
 /** Fetches the counts soon, and only once for many events. */
-export function refreshWaiting() {
-  if (timer !== undefined || !document.getElementById("waiting")) return;
-  timer = setTimeout(() => void replaceWaiting(), PAUSE);
+export function refreshAttentionCounts() {
+  if (timer !== undefined || !document.getElementById("attention")) return;
+  timer = setTimeout(() => void replaceAttentionCounts(), PAUSE);
 }
 
-async function replaceWaiting() {
+async function replaceAttentionCounts() {
   timer = undefined;
   if (document.hidden) {
-    document.addEventListener("visibilitychange", refreshWaiting, { once: true });
+    document.addEventListener("visibilitychange", refreshAttentionCounts, { once: true });
     return;
   }
   const options = { headers: { "X-Fragment": "1" }, signal: AbortSignal.timeout(TIMEOUT) };
-  const response = await fetch("/waiting", options).catch(() => null);
+  const response = await fetch("/attention-counts", options).catch(() => null);
   if (!response?.ok || response.redirected) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("waiting");
-  const shown = document.getElementById("waiting");
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("attention");
+  const shown = document.getElementById("attention");
   // A link under the pointer must not move.
   if (!fresh || !shown || shown.matches(":hover, :focus-within")) return;
   for (const link of fresh.querySelectorAll("a")) {

@@ -17,7 +17,7 @@ MOST = 1000
 """Counting stops at this number, so that the cost does not grow with the number of issues."""
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class AttentionCounts(msgspec.Struct, frozen=True):
     """Numbers of issues: new for a company and without an owner; unmoved; overdue."""
 
     new: int
@@ -25,13 +25,13 @@ class Waiting(msgspec.Struct, frozen=True):
     overdue: int
 
 
-def count_waiting(tx: Connection, actor: Actor, at: datetime) -> Waiting:
+def count_attention(tx: Connection, actor: Actor, at: datetime) -> AttentionCounts:
     """Counts the issues that the actor can see at `at`, each up to MOST. Raises Forbidden without helpdesk access."""
 
     def count(filters: Filters) -> int:
         return IssueList(tx, actor, filters).count_up_to(MOST)
 
-    return Waiting(
+    return AttentionCounts(
         new=count(Filters(statuses=(Status.NEW,), unowned=True)),
         unmoved=count(Filters(unmoved_since=at - timedelta(days=UNMOVED_DAYS))),
         overdue=count(Filters(overdue=True, at=at)),

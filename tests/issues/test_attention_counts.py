@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from issue_tracker.issues.queries import waiting
+from issue_tracker.issues.queries import attention_counts
 from tests.clients import Client
 from tests.world import World
 
@@ -28,7 +28,7 @@ def names(tess: Client, query: str) -> list[str]:
     return [issue["name"] for issue in found["items"]]
 
 
-def counts(tess: Client, path: str = "/waiting") -> list[tuple[str, str]]:
+def counts(tess: Client, path: str = "/attention-counts") -> list[tuple[str, str]]:
     text = tess.get(path).raise_for_status().text
     return re.findall(r'href="(/\?[^"]*)"[^>]*><b>([\d,+]+)</b>', text.replace("&amp;", "&"))
 
@@ -67,7 +67,7 @@ def test_only_visible_issues_are_counted(world: World, tess: Client) -> None:
 
 
 def test_the_counts_are_limited(world: World, tess: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "MOST", 2)
-    monkeypatch.setattr("issue_tracker.pages.waiting.MOST", 2)
+    monkeypatch.setattr(attention_counts, "MOST", 2)
+    monkeypatch.setattr("issue_tracker.pages.attention_counts.MOST", 2)
     world.clock.advance(minutes=1)
     assert counts(tess)[1] == ("/?unmovedDays=3", "2+")

@@ -1,4 +1,4 @@
-"""The counts of waiting issues above the list, each with a link to the issues that it counts."""
+"""The counts of issues that need attention, above the list, each with a link to the issues that it counts."""
 
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from starlette.responses import Response
 from issue_tracker.api.issue_query import history_of
 from issue_tracker.clock import now
 from issue_tracker.http.request import Request
-from issue_tracker.issues.queries.waiting import MOST, UNMOVED_DAYS
-from issue_tracker.issues.waiting import GOOD_FOR
+from issue_tracker.issues.attention_counts import GOOD_FOR
+from issue_tracker.issues.queries.attention_counts import MOST, UNMOVED_DAYS
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import fragment, seen_by
 
@@ -24,10 +24,10 @@ class Count(msgspec.Struct, frozen=True):
     href: str
 
 
-def waiting_counts(request: Request, at: datetime) -> list[Count]:
+def attention_counts(request: Request, at: datetime) -> list[Count]:
     """Returns the counts that are not zero."""
     history, seen = history_of(request), seen_by(request)
-    found = request.app_state.waiting.count(request.tx, request.actor, history, seen, at)
+    found = request.app_state.attention.count(request.tx, request.actor, history, seen, at)
     shown = (
         (found.new, "new, nobody has taken it", "new, nobody has taken them", "/?status=new&owner=none"),
         (found.unmoved, *(f"unmoved for {UNMOVED_DAYS} days",) * 2, f"/?unmovedDays={UNMOVED_DAYS}"),
@@ -40,9 +40,9 @@ def waiting_counts(request: Request, at: datetime) -> list[Count]:
     ]
 
 
-@routes.get("/waiting", cached=True)
-def show_waiting(request: Request) -> Response:
+@routes.get("/attention-counts", cached=True)
+def show_attention_counts(request: Request) -> Response:
     """Shows only the counts, so that an open page can refresh them."""
     at = now()
     request.valid_until = at + GOOD_FOR
-    return fragment(request, "issues/waiting.html", waiting=waiting_counts(request, at))
+    return fragment(request, "issues/attention_counts.html", attention=attention_counts(request, at))
