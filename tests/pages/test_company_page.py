@@ -50,7 +50,7 @@ def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse
     page.goto(f"/companies/{company}")
     ready(page)
 
-    printer, fibre = page.locator("#say > ul > li").all()
+    printer, fibre = page.locator("#what-to-say > ul > li").all()
     # Overdue issues come first. The outage began at noon in London, one o'clock in Berlin, whatever its later statuses.
     expect(printer).to_contain_text("Printer has been fixed, and the result is being monitored.")
     expect(printer).to_contain_text("Customers have not been informed yet. An update was due 14:00.")
@@ -90,7 +90,7 @@ def test_the_page_of_a_company_without_open_issues_and_without_scripts(world: Wo
     world.client().call("POST", "/api/issues/status/bulk", 200, json=body)
     world.client().call("POST", "/api/issues/status/bulk", 200, json=body | {"issue_name": "Printer"})
     page.reload()
-    expect(page.locator("#say")).to_contain_text("All issues of Contoso are resolved or closed.")
+    expect(page.locator("#what-to-say")).to_contain_text("All issues of Contoso are resolved or closed.")
     expect(page.locator("#for-customer")).to_have_text("Nothing is open for Contoso at the moment.")
 
 
@@ -112,7 +112,7 @@ def test_a_company_can_be_added_to_an_issue(world: World, browse: Browse) -> Non
     page.get_by_label("Status", exact=True).select_option("investigating")
     page.get_by_role("button", name="Slow relay").click()
     expect(page.locator("#flash")).to_contain_text("Added to “Slow relay”.")
-    expect(page.locator("#say")).to_contain_text("Slow relay is being investigated.")
+    expect(page.locator("#what-to-say")).to_contain_text("Slow relay is being investigated.")
     page.get_by_text("Add to an issue…").click()
     field.fill("slow RELAY")
     field.press("Enter")

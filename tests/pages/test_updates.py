@@ -23,7 +23,7 @@ def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -
     page.get_by_label("Companies of this update").fill("Nobody Ltd")
     page.get_by_label("Status of these companies").select_option("investigating")
     page.get_by_role("button", name="Add", exact=True).first.click()
-    expect(page.locator("#say-companies-about")).to_contain_text("1 unknown: “Nobody Ltd”")
+    expect(page.locator("#new-update-companies-about")).to_contain_text("1 unknown: “Nobody Ltd”")
     page.get_by_label("Companies of this update").fill("contoso")
     page.get_by_role("button", name="Add", exact=True).first.click()
 

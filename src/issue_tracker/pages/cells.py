@@ -31,8 +31,8 @@ def about_cell(request: Request, on: str) -> Cell:
     issues = IssueList(request.tx, request.actor, Filters(company_ids=only)).load_shown([issue_id])
     members = [each for issue in issues for each in issue.assignments if isinstance(each, ShownAssignment)]
     member = members[0] if members else None
-    said = UpdateFilters(issue_id=issue_id, company_ids=only)
-    updates = list_updates(request.tx, request.actor, said, limit=1).updates if member else []
+    filters = UpdateFilters(issue_id=issue_id, company_ids=only)
+    updates = list_updates(request.tx, request.actor, filters, limit=1).updates if member else []
     return Cell(
         issue_name=selected.issue.name,
         company_name=company.name,

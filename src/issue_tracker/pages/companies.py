@@ -88,7 +88,7 @@ def show_company(
         groups=list_groups_of(request.tx, request.actor, company_id),
         add=(add or FormView()).with_defaults({"status": Status.NEW.value}),
         similar=_similar(request, add),
-        said=shown_updates(request, UpdateFilters(company_ids=(company_id,)), query.updates),
+        update_list=shown_updates(request, UpdateFilters(company_ids=(company_id,)), query.updates),
         history=company_history(request.tx, request.actor, company_id, query.before),
     )
 

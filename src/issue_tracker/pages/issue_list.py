@@ -121,8 +121,8 @@ def show_list(request: Request) -> Response:
     if found is not None:
         ids = [row.issue_id for row in rows]
         view.groups = [group(issue, at) for issue in found.load_shown(ids)]
-        said = latest_updates(request.tx, request.actor, ids)
-        view.latest = {issue_id: line_of(update) for issue_id, update in said.items()}
+        updates = latest_updates(request.tx, request.actor, ids)
+        view.latest = {issue_id: line_of(update) for issue_id, update in updates.items()}
         if not view.groups and not view.filtered:
             people = list_people(request.tx, request.actor)
             view.beginning = Beginning(len(list_names(request.tx, request.actor)), len(people))

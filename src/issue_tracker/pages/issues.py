@@ -47,7 +47,7 @@ def show_issue(
     issue_id: int,
     edit: FormView | None = None,
     add: FormView | None = None,
-    say: FormView | None = None,
+    new_update: FormView | None = None,
     query: IssuePageQuery = NEWEST_OF_ISSUE,
 ) -> Response:
     """Shows one issue: its updates, its companies (the longest unmoved first), and its history."""
@@ -72,8 +72,8 @@ def show_issue(
         ticked=ticked_companies(request, query),
         taken=taken_by(request, edit, other_than=issue_id),
         add=(add or FormView()).with_defaults({"status": Status.NEW.value}),
-        say=say or FormView(),
-        said=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates, "only=updates&"),
+        new_update=new_update or FormView(),
+        update_list=shown_updates(request, UpdateFilters(issue_id=issue_id), query.updates, "only=updates&"),
         about_company=False,
         only_updates=only_updates,
         history=history,

@@ -35,7 +35,7 @@ EXCERPT = 240
 """Maximum length of an update in the list, in characters."""
 
 
-class Said(msgspec.Struct, frozen=True):
+class PublicUpdate(msgspec.Struct, frozen=True):
     """A public update on a page. `text` is its beginning as plain text."""
 
     html: Markup
@@ -56,7 +56,7 @@ class Line(msgspec.Struct, frozen=True):
     open: bool
     since: str
     updated_at: str
-    latest: Said | None = None
+    latest: PublicUpdate | None = None
 
 
 @routes.get(PORTAL)
@@ -82,8 +82,8 @@ def show_portal(request: Request) -> Response:
 def show_portal_issue(request: Request, issue_name: str) -> Response:
     """Shows one issue: the status of each of the customer's companies, and the public updates."""
     issue = portal.get_portal_issue(request.tx, request.actor, issue_name)
-    said = [_said(update) for update in _updates(request, MOST, issue.name)]
-    return page(request, "portal/issue.html", place="portal", issue=issue, lines=_lines([issue]), said=said)
+    updates = [_shown(update) for update in _updates(request, MOST, issue.name)]
+    return page(request, "portal/issue.html", place="portal", issue=issue, lines=_lines([issue]), updates=updates)
 
 
 def _updates(request: Request, limit: int, issue_name: str = "") -> list[PortalUpdate]:
@@ -92,10 +92,10 @@ def _updates(request: Request, limit: int, issue_name: str = "") -> list[PortalU
     return found.updates
 
 
-def _said(update: PortalUpdate) -> Said:
+def _shown(update: PortalUpdate) -> PublicUpdate:
     html = render(update.body)
     text = html.striptags()
-    return Said(
+    return PublicUpdate(
         html=html,
         text=text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…",
         author_name=update.author_name,
@@ -105,11 +105,11 @@ def _said(update: PortalUpdate) -> Said:
     )
 
 
-def _latest(updates: Sequence[PortalUpdate], issue_name: str, company_name: str) -> Said | None:
+def _latest(updates: Sequence[PortalUpdate], issue_name: str, company_name: str) -> PublicUpdate | None:
     """Returns the latest update for the company. `updates` are ordered from the newest to the oldest."""
     for update in updates:
         if update.issue_name == issue_name and (not update.company_names or company_name in update.company_names):
-            return _said(update)
+            return _shown(update)
     return None
 
 

@@ -56,7 +56,7 @@ def shown_updates(request: Request, filters: UpdateFilters, before: int | None, 
     return UpdateList(
         [shown_update(request, placed) for placed in found.updates],
         found.total,
-        None if last is None else f"?{alone}{OLDER}={last}#{'history' if alone else 'said'}",
+        None if last is None else f"?{alone}{OLDER}={last}#{'history' if alone else 'update-list'}",
     )
 
 

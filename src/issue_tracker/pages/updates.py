@@ -22,10 +22,10 @@ from issue_tracker.status import OPEN, Status
 
 routes = PageRoutes()
 
-SAY = ShownForm(unknown="companies", lists=(GROUPS,))
+NEW_UPDATE = ShownForm(unknown="companies", lists=(GROUPS,))
 
 
-@routes.post("/issues/{issue_id}/updates", shown_by=show_issue, shown_as="say", form=SAY)
+@routes.post("/issues/{issue_id}/updates", shown_by=show_issue, shown_as="new_update", form=NEW_UPDATE)
 def add(request: Request, form: Form, issue_id: int) -> Response:
     """Adds an update, with or without a new status. Only companies that the form names are reopened."""
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
@@ -58,10 +58,10 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
     )
     changed = len(_statuses(request, issue_id).items() - before.items())
     if not (body.status and changed):
-        return redirect(f"/issues/{issue_id}#said", flash_cookie(request, Flash("Update added.")))
+        return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, Flash("Update added.")))
     companies_set = f"{changed} {'company' if changed == 1 else 'companies'} set to {body.status.label}"
     flash = Flash(f"Update added. {companies_set}.", request.request_id)
-    return redirect(f"/issues/{issue_id}#said", flash_cookie(request, flash))
+    return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, flash))
 
 
 def _statuses(request: Request, issue_id: int) -> dict[int, Status]:
@@ -82,7 +82,7 @@ def edit(request: Request, form: Form, update_id: int) -> Response:
     """Edits an update; the history contains the earlier text."""
     change = form.read({"body": form.get("body"), "public": bool(form.get("public"))}, UpdateChange)
     edited = operations.edit_update(request.tx, request.actor, update_id, body=change.body, public=change.public)
-    return redirect(f"/issues/{edited.issue_id}#said", flash_cookie(request, Flash("Update edited.")))
+    return redirect(f"/issues/{edited.issue_id}#update-list", flash_cookie(request, Flash("Update edited.")))
 
 
 @routes.post("/updates/{update_id}/withdraw")
@@ -93,7 +93,7 @@ def withdraw(request: Request, form: Form, update_id: int) -> Response:
     if unsure := confirmation(request, form, "Withdraw this update?", consequence, "Withdraw the update"):
         return unsure
     withdrawn = operations.withdraw_update(request.tx, request.actor, update_id)
-    return redirect(f"/issues/{withdrawn.issue_id}#said", flash_cookie(request, Flash("Update withdrawn.")))
+    return redirect(f"/issues/{withdrawn.issue_id}#update-list", flash_cookie(request, Flash("Update withdrawn.")))
 
 
 def _changeable(request: Request, update_id: int) -> PlacedUpdate:

@@ -53,7 +53,7 @@ function handle(event) {
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   const listed = event.update_id && document.querySelector(partsOf(event));
   if (!(places.length || listed || isRelevant(event)) || isAlreadyShown(event)) return;
-  if (event.update_id && (listed || document.getElementById("said"))) {
+  if (event.update_id && (listed || document.getElementById("update-list"))) {
     redraw();
     return;
   }

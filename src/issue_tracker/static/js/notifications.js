@@ -51,7 +51,7 @@ async function isMine(event) {
  * @param {number} count
  */
 function show(event, count) {
-  const body = `${event.actor.name} ${said(event)}${count > 1 ? `, and ${count - 1} more` : ""}`;
+  const body = `${event.actor.name} ${describe(event)}${count > 1 ? `, and ${count - 1} more` : ""}`;
   const notification = new Notification(event.issue_name, { body, tag: `issue-${event.issue_id}`, icon: iconOf() });
   notification.addEventListener("click", () => {
     window.focus();
@@ -61,7 +61,7 @@ function show(event, count) {
 }
 
 /** @param {any} event */
-function said(event) {
+function describe(event) {
   const label = STATUSES.find(({ value }) => value === event.to)?.label;
   if (event.type === "assignment.status_changed" && label) return `set ${event.company_name} to ${label}`;
   if (event.type === "assignment.created") return `added ${event.company_name}`;
