@@ -25,6 +25,7 @@ routes = PageRoutes(access=Access.SUPER_ADMIN)
 
 HERE = "/admin/alerts/feeds"
 BACK = "/admin/alerts"
+FEED_FORM = ShownForm(within="feed")
 
 
 @routes.get(f"{HERE}/new")
@@ -39,7 +40,7 @@ def show_new_feed(request: Request, form: FormView | None = None, trial: FeedTri
     transaction=False,
     outgoing=True,
     shown_by=show_new_feed,
-    form=ShownForm(within="feed"),
+    form=FEED_FORM,
 )
 def create_feed(request: Request, form: Form) -> Response:
     """Adds a feed, or tries it."""
@@ -71,7 +72,7 @@ def show_feed(request: Request, id: int, form: FormView | None = None, trial: Fe
     transaction=False,
     outgoing=True,
     shown_by=show_feed,
-    form=ShownForm(within="feed"),
+    form=FEED_FORM,
 )
 def change_feed(request: Request, form: Form, id: int) -> Response:
     """Changes a feed, or tries it."""
