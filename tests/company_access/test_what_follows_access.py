@@ -1,12 +1,13 @@
 """Times, validators, positions, streams, retries and webhooks respect the company access (contract, section 12)."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import cycle
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from issue_tracker.database.tables import deliveries
+from issue_tracker.database.tables import deliveries, users
 from issue_tracker.events import stream as stream_module
 from tests.company_access.limits import USERS, limit, names, user_id
 from tests.events.listening import Listening
@@ -53,6 +54,39 @@ def test_the_validator_of_a_list_changes_with_a_group(scene: World) -> None:
     ada.call("PUT", f"/api/company-groups/{group['group_id']}", 200, json={"company_names": ["Fabrikam"]})
     assert tess.get(path, headers={"If-None-Match": etag}).status_code == 200
     assert names(tess, path) == {"Hidden": ["Fabrikam"], "Shared": ["Fabrikam"]}
+
+
+def test_the_validator_of_a_list_changes_with_the_names_of_visible_owners_only(scene: World) -> None:
+    ada = scene.client("ada")
+    limit(scene, "Contoso")
+    ada.call("PUT", "/api/issues/Shared", 200, json={"owner": "ada@helpdesk.example"})
+    ada.call("PUT", "/api/issues/Hidden", 200, json={"owner": "omar@helpdesk.example"})
+    tess, owners = scene.client(), "/api/users/{}"
+
+    def seen() -> tuple[str, set[str]]:
+        found = tess.get("/api/issues")
+        return found.headers["etag"], {item["owner"]["name"] for item in found.json()["items"] if item["owner"]}
+
+    scene.clock.advance(hours=3)
+    before = seen()
+    ada.call("PUT", owners.format(user_id(scene, "omar")), 200, json={"name": "Omar Farouk"})
+    assert seen() == before
+    ada.call("PUT", owners.format(user_id(scene, "ada")), 200, json={"name": "Ada King"})
+    after = seen()
+    assert after[0] != before[0] and after[1] == {"Ada King"}
+    # A transaction that began before the last event may end after it.
+    with scene.database.write() as tx:
+        earlier = datetime(2000, 1, 1, tzinfo=UTC)
+        tx.execute(update(users).where(users.c.name == "Ada King").values(updated_at=earlier))
+    ada.call(
+        "PUT", "/api/issues/status", 200, json={"issue_name": "Shared", "company_name": "Contoso", "status": "closed"}
+    )
+    before = seen()
+    with scene.database.write() as tx:
+        earlier = scene.clock.now() - timedelta(minutes=10)
+        tx.execute(update(users).where(users.c.name == "Ada King").values(name="Ada Byron", updated_at=earlier))
+    after = seen()
+    assert after[0] != before[0] and after[1] == {"Ada Byron"}
 
 
 def test_the_times_of_a_shared_issue_depend_only_on_visible_data(scene: World) -> None:

@@ -22,7 +22,7 @@ from issue_tracker.api.validators import list_etag
 from issue_tracker.clock import now
 from issue_tracker.events.catalog import EventType
 from issue_tracker.events.order import Watermark, limited
-from issue_tracker.events.queries.log import get_log_state
+from issue_tracker.events.queries.log import LogState, get_log_state
 from issue_tracker.events.sync_position import write_position
 from issue_tracker.http import conditional
 from issue_tracker.http.request import Request
@@ -31,7 +31,7 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues import transfer
 from issue_tracker.issues.queries.filters import Filters, Order, Position, Row
 from issue_tracker.issues.queries.issue_list import IssueList
-from issue_tracker.issues.queries.owners import Emails, emails_of, list_owner_names
+from issue_tracker.issues.queries.owners import Emails, emails_of, list_changed_owners
 
 routes = Routes("Issues")
 
@@ -78,7 +78,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if not access.all:
         whole_log = watermarks.watermark_of(request.tx, state)
         state, watermark = limited(request.tx, access, whole_log)
-        representation += _visible_names(request, query)
+        representation += _visible_names(request, query, state)
     else:
         state = watermarks.data_state(request.tx, state)
     if query.owner == ME:
@@ -130,11 +130,12 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     return response
 
 
-def _visible_names(request: Request, query: IssueQuery) -> str:
+def _visible_names(request: Request, query: IssueQuery, state: LogState) -> str:
     """Returns the data in a list that hidden events can change if the company access is limited: the companies of a
-    group, the names of owners, and their addresses.
+    group, the names of owners that may have changed after the last event of `state`, and their addresses.
     """
-    parts: list[object] = [filters_of(request, query).company_ids, list_owner_names(request.tx, request.actor)]
+    owners = list_changed_owners(request.tx, request.actor, state.at)
+    parts: list[object] = [filters_of(request, query).company_ids, owners]
     if query.include == DETAILS:
         parts.append(emails_of(request.tx, request.actor))
     return "".join(f" {part}" for part in parts)

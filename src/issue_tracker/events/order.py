@@ -19,12 +19,11 @@ from issue_tracker.errors import Unavailable
 from issue_tracker.events.queries.log import (
     LogState,
     count_events,
-    find_mark,
     get_data_state,
     get_last_event_id,
     get_log_state,
+    get_visible_log_state,
     list_event_ids,
-    list_visible_ids,
     send_event_ids,
 )
 
@@ -85,8 +84,7 @@ def limited(tx: Connection, access: CompanyAccess, watermark: Watermark) -> tupl
 
     A settled id remains settled, so no visible event can still appear up to the returned watermark.
     """
-    ids = list_visible_ids(tx, access, watermark.last_event_id, watermark.beyond)
-    state = LogState(ids[-1], find_mark(tx, ids[-1]) or "", ",".join(map(str, ids)))
+    state, ids = get_visible_log_state(tx, access, watermark.last_event_id, watermark.beyond)
     return state, Watermark(ids[0], ids[1:])
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, exists, f
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
-from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.database.prepared import Prepared, among, instant, numbers
 from issue_tracker.database.prepared import iso as stored_iso
 from issue_tracker.database.tables import companies, events
 from issue_tracker.database.types import Id
@@ -53,13 +53,15 @@ class LogState(msgspec.Struct, frozen=True):
     `mark` distinguishes the last event from one with the same id in another history, such as that of the same database
     before it was restored from a backup. If there is no event, `last_event_id` is 0 and `mark` is empty. `snapshot` is
     PostgreSQL's text, `xmin:xmax:` and the transactions in between that had not ended; None on SQLite. `sign_in` says
-    whether the last event is about a sign-in or a refusal, which no data depends on.
+    whether the last event is about a sign-in or a refusal, which no data depends on. `at` is the time of the last event
+    in the result of `get_visible_log_state`, and None elsewhere.
     """
 
     last_event_id: int
     mark: str
     snapshot: str | None
     sign_in: bool = False
+    at: datetime | None = None
 
     def key(self, access: CompanyAccess) -> str:
         """Returns a text that changes with everything that is visible under an access; it is a part of validators.
@@ -71,15 +73,21 @@ class LogState(msgspec.Struct, frozen=True):
         return f"{self.last_event_id};{self.mark};{self.snapshot};{access.key}"
 
 
-def list_visible_ids(tx: Connection, access: CompanyAccess, settled: int, beyond: Sequence[int]) -> list[int]:
-    """Returns the last visible id up to `settled` (0 without any), followed by the visible ids of `beyond`.
+def get_visible_log_state(
+    tx: Connection, access: CompanyAccess, settled: int, beyond: Sequence[int]
+) -> tuple[LogState, list[int]]:
+    """Returns the state of the log as if it contained only visible events. With it the ids that make it up: the last
+    visible one up to `settled` (0 without any), followed by the visible ones of `beyond`.
 
     `beyond` are ids above `settled`, in ascending order.
     """
-    last = get_last_event_id(tx, access, until=settled)
-    if not beyond:
-        return [last]
-    return [last, *sorted(set(beyond).intersection(list_event_ids(tx, access, after=settled)))]
+    ids = [get_last_event_id(tx, access, until=settled)]
+    if beyond:
+        ids += sorted(set(beyond).intersection(list_event_ids(tx, access, after=settled)))
+    snapshot, found = ",".join(map(str, ids)), _one.row(tx, event_id=ids[-1])
+    if found is None:
+        return LogState(ids[-1], "", snapshot), ids
+    return LogState(ids[-1], _mark(found.at, found.request_id), snapshot, at=instant(found.at)), ids
 
 
 def get_log_state(tx: Connection) -> LogState:
