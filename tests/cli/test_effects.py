@@ -3,7 +3,9 @@ servers.
 """
 
 import re
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.test_commands import done, embedded, refused
@@ -59,6 +61,16 @@ def test_companies_are_added_together_or_not_at_all(embedded: str) -> None:
     assert done("company", "add", "Fabrikam", "Müller & Söhne", database_url=embedded) == "Added 2.\n"
     assert "already exists" in refused("company", "add", "Unheard Of", "FABRIKAM", database_url=embedded)
     assert done("company", "list", database_url=embedded).splitlines() == ["Fabrikam\t0", "Müller & Söhne\t0"]
+
+
+def test_the_events_of_a_command_have_one_request_id(embedded: str) -> None:
+    done("company", "add", "Northwind", "Tailspin", "Woodgrove", database_url=embedded)
+    command = ("user", "add", "mia@helpdesk.example", "--name", "Mia Oh", "--role", "technician")
+    done(*command, "--company", "Northwind", database_url=embedded)
+    with closing(sqlite3.connect(embedded.removeprefix("sqlite:///"))) as database:
+        recorded = database.execute("SELECT request_id, type FROM events ORDER BY event_id").fetchall()
+    of_requests = {request_id: [type_ for one, type_ in recorded if one == request_id] for request_id, _ in recorded}
+    assert list(of_requests.values())[-2:] == [["company.created"] * 3, ["user.created", "user.updated"]]
 
 
 def test_the_users_of_the_demonstration_can_sign_in(fresh_database_url: str, tmp_path: Path) -> None:

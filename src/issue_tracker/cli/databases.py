@@ -24,6 +24,9 @@ from issue_tracker.settings import DEFAULT_DATABASE_URL, PREFIX, Settings
 RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 5.0
 
+_ACTOR = f"{__name__}.actor"
+"""The key of the actor in the data that click keeps for one command."""
+
 database_option = click.option(
     "--database-url",
     metavar="URL",
@@ -38,11 +41,15 @@ def current_actor() -> Actor:
 
     All events of the command carry one request id, like those of a request.
     """
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return msgspec.structs.replace(command_line(printable(name)), request_id=f"cli-{uuid4().hex}")
+    meta = click.get_current_context().meta
+    if _ACTOR not in meta:
+        try:
+            name = getpass.getuser()
+        except (KeyError, OSError):
+            name = str(os.getuid())
+        meta[_ACTOR] = msgspec.structs.replace(command_line(printable(name)), request_id=f"cli-{uuid4().hex}")
+    found: Actor = meta[_ACTOR]
+    return found
 
 
 def open_database(database_url: str | None, *, any_version: bool = False) -> Database:
