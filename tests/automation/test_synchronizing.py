@@ -17,7 +17,7 @@ from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name
 from issue_tracker.status import Status
 from tests.clients import Client
-from tests.company_access.limits import limit
+from tests.company_access.limits import limit, user_id
 from tests.engines import decided_in_python
 from tests.world import World
 
@@ -66,6 +66,24 @@ def test_an_issue_with_a_renamed_company_is_listed(world: World) -> None:
     contoso = world.given_companies("Contoso")["Contoso"]
     client.call("PUT", f"/api/companies/{contoso}", 200, json={"name": "Contoso Ltd"})
     assert listed(client, changedSince=position)[0] == ["One"]
+
+
+def test_an_issue_with_a_renamed_owner_is_listed(world: World) -> None:
+    for name in ("One", "Two", "Three"):
+        world.given_issue(name, {"Contoso": "new", "Fabrikam": "new"})
+    limit(world, "Contoso", who="omar")
+    client, omar = world.client("ada"), world.client("omar")
+    owner = {"owner": "tess@helpdesk.example"}
+    client.call("PUT", "/api/issues/One", 200, json=owner)
+    for company, issue in (("Contoso", "Two"), ("Fabrikam", "Three")):
+        body = {"issue_name": issue, "company_name": company, "status": "new"}
+        client.call("PUT", "/api/issues/status", 200, json=body | owner)
+    positions = [listed(one, include="details")[1] for one in (client, omar)]
+    client.call("PUT", f"/api/users/{user_id(world, 'tess')}", 200, json={"name": "Tess Nguyen"})
+    assert listed(client, changedSince=positions[0])[0] == ["One", "Three", "Two"]
+    assert listed(omar, changedSince=positions[1])[0] == ["One", "Two"]
+    _, position = listed(client)
+    assert listed(client, changedSince=position)[0] == []
 
 
 def test_it_combines_with_filters_order_paging_and_csv(world: World) -> None:

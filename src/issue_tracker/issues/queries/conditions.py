@@ -13,6 +13,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Select,
     all_,
     and_,
     bindparam,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 
 from issue_tracker.database.prepared import among
-from issue_tracker.database.tables import assignments, events, issues
+from issue_tracker.database.tables import assignments, events, issues, users
 from issue_tracker.database.types import Id
 from issue_tracker.events.catalog import EventType
 from issue_tracker.events.queries.visibility import names_nothing_hidden
@@ -67,7 +68,8 @@ def updated_since(*, limited: bool) -> Condition:
 
 @cache
 def changed_since(*, limited: bool) -> Condition:
-    """The issue, or the name of an assigned company, has an event above `after_event` that is not in the list `seen`.
+    """The issue, the name of an assigned company, or the account of an owner has an event above `after_event` that is
+    not in the list `seen`.
 
     `limited`: only events about the companies in the list `access`, or about the issue as a whole, count, except a
     merge with an issue that the actor may not know.
@@ -82,14 +84,24 @@ def changed_since(*, limited: bool) -> Condition:
             .join(events, events.c.company_id == assignments.c.company_id)
             .where(events.c.type == EventType.COMPANY_UPDATED.value, *later)
         )
+        owned, accounts = issues.alias("owned"), _accounts_changed(later)
+        of_owners = select(owned.c.issue_id).where(owned.c.owner_id.in_(accounts))
+        assigned = select(assignments.c.issue_id).where(assignments.c.owner_id.in_(accounts))
         if limited:
             visible = among(events.c.company_id, "access", dialect)
             known = names_nothing_hidden(lambda column: among(column, "access", dialect))
             of_issue = of_issue.where(or_(and_(events.c.company_id.is_(None), known), visible))
             renamed = renamed.where(visible)
-        return issues.c.issue_id.in_(union_all(of_issue, renamed))
+            assigned = assigned.where(among(assignments.c.company_id, "access", dialect))
+        return issues.c.issue_id.in_(union_all(of_issue, renamed, of_owners, assigned))
 
     return condition
+
+
+def _accounts_changed(later: list[ColumnElement[bool]]) -> Select[Any]:
+    """Selects the ids of accounts that have changed since the first of these events; an event names no account."""
+    first = select(func.min(events.c.at)).where(events.c.type == EventType.USER_UPDATED.value, *later)
+    return select(users.c.user_id).where(users.c.updated_at >= first.scalar_subquery())
 
 
 def _unseen(dialect: str) -> ColumnElement[bool]:
