@@ -181,6 +181,24 @@ def test_no_pattern_accepts_a_line_feed_at_the_end() -> None:
     assert re.search(f"a{END}", "a") and not re.search(f"a{END}", "a\n")
 
 
+def test_every_integer_of_a_request_has_a_maximum() -> None:
+    """A database refuses numbers of more than 64 bits."""
+    types = {kind for one in declared_routes() for kind in (one.body, one.query) if kind is not None}
+    _, components = msgspec.json.schema_components(types, schema_hook=schema_of)
+
+    def unlimited(schema: Any, name: str) -> Iterator[str]:
+        if isinstance(schema, dict):
+            if schema.get("type") == "integer" and "maximum" not in schema:
+                yield name
+            for part, inner in schema.items():
+                yield from unlimited(inner, f"{name}.{part}")
+        if isinstance(schema, list):
+            for inner in schema:
+                yield from unlimited(inner, name)
+
+    assert list(unlimited(components, "")) == []
+
+
 def test_no_schema_name_contains_a_module_name() -> None:
     """If two structs had the same name, their schema names would contain the module names."""
     assert [name for name in DOCUMENT["components"]["schemas"] if "." in name] == []

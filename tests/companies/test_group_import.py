@@ -4,7 +4,7 @@ import pytest
 
 from tests.companies.test_company_groups import audit, given_group
 from tests.company_access.limits import set_access
-from tests.world import World
+from tests.world import PASSWORD, World
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -72,6 +72,10 @@ def test_groups_are_imported_by_the_api(world: World) -> None:
     set_access(world, {"company_groups": ["South"]})
     replacing["csv"] = "company_name,group\nFabrikam,South\n"
     world.clock.advance(minutes=10)
-    assert stale.call("POST", path, 403, json=replacing)["reason"] == "confirmation_required"
+    retried = {"Idempotency-Key": "import"}
+    assert stale.call("POST", path, 403, json=replacing, headers=retried)["reason"] == "confirmation_required"
     assert "a token is not enough" in program.call("POST", path, 403, json=replacing)["detail"]
     assert groups() == {"North": ["Contoso"], "South": ["Contoso"]}
+    stale.call("POST", "/api/auth/confirm", 204, json={"password": PASSWORD})
+    assert stale.call("POST", path, 200, json=replacing, headers=retried)["changed"] == 1
+    assert groups() == {"North": ["Contoso"], "South": ["Fabrikam"]}

@@ -157,7 +157,7 @@ def begin_totp(request: Request, body: NewAppName) -> Response:
 class FirstCode(msgspec.Struct, forbid_unknown_fields=True):
     """The first code that a new authenticator app shows."""
 
-    id: int
+    id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     code: CodeText
 
 

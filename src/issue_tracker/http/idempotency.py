@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from starlette.responses import Response
 
 from issue_tracker.database.before_commit import savepoint
-from issue_tracker.errors import AppError, InvalidQuery
+from issue_tracker.errors import AppError, ConfirmationRequired, InvalidQuery
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse
@@ -45,13 +45,12 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
         with savepoint(request.tx):
             response = act()
     except AppError as error:
-        if error.status >= 500 or error.status == 429:
+        if error.status >= 500 or error.status == 429 or isinstance(error, ConfirmationRequired):
             raise
         response = error_response(request, error)
-    stored_headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    headers = msgspec.json.encode(stored_headers).decode()
+    headers = msgspec.json.encode({name: value for name, value in response.headers.items() if name != "content-length"})
     body = response.body_without_secret if isinstance(response, SecretResponse) else bytes(response.body)
-    stored_responses.store(request.tx, claim, response.status_code, headers, body)
+    stored_responses.store(request.tx, claim, response.status_code, headers.decode(), body)
     return response
 
 

@@ -47,7 +47,8 @@ class Resource:
         request = Request(scope, receive, self.app_state)
         route = self.routes.get(request.method)
         if route is None:
-            response = await self.unrouted(request, MethodNotAllowed(", ".join(sorted(self.routes))))
+            methods = ", ".join(sorted({*self.routes, *scope.get("shared_methods", ())}))
+            response = await self.unrouted(request, MethodNotAllowed(methods))
         else:
             response = await respond(route, request)
         await response(scope, receive, send)
@@ -77,7 +78,7 @@ class PathRouter(Router):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         resource = self.fixed.get(scope["path"]) if scope["type"] == "http" else None
         if resource is not None and resource.shares_path and scope["method"] not in resource.routes:
-            resource = None
+            scope["shared_methods"], resource = resource.routes, None
         await (resource or super().__call__)(scope, receive, send)
 
     async def _unrouted(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -245,8 +245,8 @@ class Request(StarletteRequest):
     def prefers(self, media_type: str, default: str) -> bool:
         """Returns whether the client names `media_type` and gives `default` no higher weight."""
         accepted = self.accepted_types()
-        any_of_kind = f"{default.partition('/')[0]}/*"
-        return media_type in accepted and accepted[media_type] >= accepted.get(default, accepted.get(any_of_kind, 0))
+        by_range = accepted.get(f"{default.partition('/')[0]}/*", accepted.get("*/*", 0))
+        return media_type in accepted and accepted[media_type] >= accepted.get(default, by_range)
 
 
 async def read_content(request: Request, most: int | None = None) -> bytes | None:
