@@ -133,6 +133,13 @@ def test_invalid_fields_are_reported(tess: Client, body: dict[str, Any], field: 
     assert shown(tess.call("GET", FAULT, 200)) == EMPTY and names(tess, "") == ["Fault", "Other"]
 
 
+def test_a_name_that_is_taken_is_reported_whatever_it_contains(tess: Client) -> None:
+    tess.call("POST", "/api/issues", 201, json={"name": "external_key lookup fails"})
+    for method, path, field in (("POST", "/api/issues", "name"), ("PUT", FAULT, "new_name")):
+        refused = tess.call(method, path, 400, json={field: "External_Key lookup fails"})
+        assert [error["field"] for error in refused["errors"]] == [field]
+
+
 @pytest.mark.parametrize(
     ("instant", "utc"),
     [

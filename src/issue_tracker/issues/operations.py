@@ -181,6 +181,8 @@ def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
 
 def _taken(field: str, name: str, fields: IssueFields, error: IntegrityError) -> Invalid:
     """Returns the error for what another issue has: the external key, if the database names it, or else the name."""
-    if "external_key" in str(error.orig):
+    # PostgreSQL's text also quotes the name. SQLite's names only the index or the columns.
+    diagnosis = getattr(error.orig, "diag", None)
+    if "external_key" in str(error.orig if diagnosis is None else diagnosis.constraint_name):
         return Invalid.field("external_key", f"another issue has the external key “{fields.external_key}”")
     return Invalid.field(field, f"an issue called “{name}” already exists")
