@@ -107,7 +107,7 @@ def test_every_snippet_of_the_cookbook_works(server: Server, home: Path) -> None
     assert len(ran) > 30
 
 
-def test_an_old_curl_will_do() -> None:
+def test_an_old_curl_is_sufficient() -> None:
     """Debian 11 has version 7.74. `--json` came with 7.82, `%header` with 7.84, `--fail-with-body` with 7.76."""
     used = [
         one.code for one in snippets(COOKBOOK) if re.search(r"(curl|tracker) .*(--json|%header|--fail-with)", one.code)

@@ -101,7 +101,7 @@ class PasswordChangeRequired(Forbidden):
     reason_code = "password_change_required"
 
     def __init__(self) -> None:
-        super().__init__("Choose a new password first: a super admin knows the present one.")
+        super().__init__("Choose a new password first: a super admin knows the current one.")
 
 
 class SecondFactorEnrolmentRequired(Forbidden):
@@ -214,7 +214,7 @@ class Cause(Enum):
     """Why the database is unavailable. The value is a clause that may be shown to anyone."""
 
     BUSY = "the database is too busy"
-    UNREACHABLE = "the database is out of reach"
+    UNREACHABLE = "the database is unreachable"
     REFUSED = "the database refuses the connection"
     DESCRIPTORS = "the server has no file descriptors left"
     FULL = "the disk of the database is full"
@@ -230,7 +230,7 @@ class Cause(Enum):
         return self in (Cause.BUSY, Cause.UNREACHABLE)
 
 
-BUSY_OR_UNREACHABLE = "The database is out of reach or too busy. Try again shortly."
+BUSY_OR_UNREACHABLE = "The database is unreachable or too busy. Try again shortly."
 UNUSABLE = "The database cannot be used at the moment. Try again later."
 
 

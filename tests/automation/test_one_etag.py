@@ -37,7 +37,7 @@ def add(tracker: Tracker, line: str, read: Issue) -> int:
 
 
 @decided_in_python
-def test_through_the_client(world: World) -> None:
+def test_the_client_sends_the_etag(world: World) -> None:
     with (
         Tracker(world.server.url, token=world.token("tess")) as tess,
         Tracker(world.server.url, token=world.token("omar")) as omar,
@@ -62,7 +62,7 @@ def describe(client: httpx.Client, path: str, text: str, etag: str) -> int:
     return response.status_code
 
 
-def test_through_http(world: World) -> None:
+def test_a_script_sends_the_etag(world: World) -> None:
     world.given_issue("TCP/IP", {"Contoso": "new"})
     path = f"/api/issues/{quote('TCP/IP', safe='')}"
     with world.bearer("tess", name="one") as tess, world.bearer("omar", name="two") as omar:

@@ -37,13 +37,13 @@ STORED_DUMP = Path(__file__).with_name("dump-0005.jsonl")
 """The lines of a dump that a program with the schema 0005 wrote. Every later version must be able to read it."""
 
 OTHER_KEY = (
-    "The secrets of these webhooks were encrypted with another server key: 1. Add that key behind the present one in "
+    "The secrets of these webhooks were encrypted with another server key: 1. Add that key after the current one in "
     "ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or give these webhooks new secrets.\n"
-    "Authenticator apps of the users with these ids were encrypted with another server key: 3. Add that key behind the "
-    "present one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or reset the second factors of these "
+    "Authenticator apps of the users with these ids were encrypted with another server key: 3. Add that key after the "
+    "current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or reset the second factors of these "
     "users.\n"
     "The passwords of the mailboxes of the receivers with these ids were encrypted with another server key: 2. Add "
-    "that key behind the present one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or enter these "
+    "that key after the current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or enter these "
     "passwords again.\n"
 )
 

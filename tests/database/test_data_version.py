@@ -70,7 +70,7 @@ def test_only_unseen_changes_leave_the_version(database: Database, path: Path) -
 
 
 @pytest.mark.parametrize("read_between", [False, True])
-def test_a_commit_of_another_process_beside_an_unseen_one_changes_the_version(
+def test_a_commit_of_another_process_next_to_an_unseen_one_changes_the_version(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch, read_between: bool
 ) -> None:
     start = database.data_version()

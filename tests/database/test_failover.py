@@ -65,7 +65,7 @@ def test_the_product_survives_a_failover(pair: tuple[Cluster, Standby], tmp_path
         eventually(lambda: _replayed(primary, standby))
         primary.stop()
         assert_unavailable(create(client, "Refused"), str(standby.port))
-        assert readiness(server) in ("The database is read-only.", "The database is out of reach.")
+        assert readiness(server) in ("The database is read-only.", "The database is unreachable.")
         standby.promote()
         eventually_ready(server)
         assert_works(client)

@@ -35,7 +35,7 @@ print("decoded")
 """Decodes into all types, each in several threads at once, which change all the time."""
 
 
-def test_types_can_be_used_by_several_threads_at_once() -> None:
+def test_several_threads_can_use_types_together() -> None:
     """Types that are not prepared (struct_types.py) end the process with a segmentation fault."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "decoded\n"), done.stderr

@@ -71,13 +71,13 @@ STATE_BROKEN = (
     Broken(
         "another name before",
         ISSUES,
-        "changes the name from “Hub restarts”, and the events before call the issue “Router restarts”",
+        "changes the name from “Hub restarts”, but the earlier events call the issue “Router restarts”",
         "UPDATE events SET from_value = 'Hub restarts' WHERE from_value = 'Router restarts'",
     ),
     Broken(
         "another name in an event",
         ISSUES,
-        "calls the issue “Printer”, and the events before call it “Printer offline”",
+        "calls the issue “Printer”, but the earlier events call it “Printer offline”",
         f"UPDATE events SET issue_name = 'Printer' {OF_PRINTER} 'assignment.deleted'",
     ),
     Broken(
@@ -145,7 +145,7 @@ STATE_BROKEN = (
     Broken(
         "lost change",
         ISSUES,
-        r"changes company \d+ from resolved, and the events before say new",
+        r"changes company \d+ from resolved, but the status is new in the earlier events",
         f"DELETE FROM events {OF_PRINTER} 'assignment.status_changed' AND to_value = 'resolved'",
     ),
     Broken(

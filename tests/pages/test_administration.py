@@ -217,7 +217,7 @@ def test_users_manage_their_own_name_password_sessions_and_tokens(world: World, 
     assert client.get("/api/issues").status_code == 200
     page.get_by_role("button", name="Revoke nightly").click()
     page.get_by_role("button", name="Revoke the token").click()
-    expect(page.get_by_text("The token is revoked.")).to_be_visible()
+    expect(page.get_by_text("The token has been revoked.")).to_be_visible()
     assert client.get("/api/issues").status_code == 401
 
     page.get_by_label("Current password").fill("wrong")
@@ -227,7 +227,7 @@ def test_users_manage_their_own_name_password_sessions_and_tokens(world: World, 
     page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill("another correct horse")
     page.get_by_role("button", name="Change").click()
-    expect(page.get_by_text("The password is changed")).to_be_visible()
+    expect(page.get_by_text("The password has been changed")).to_be_visible()
 
 
 def test_only_a_super_admin_can_delete_an_issue(world: World, browse: Browse) -> None:

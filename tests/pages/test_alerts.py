@@ -33,12 +33,12 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     expect(row).to_contain_text("“DiskFull” for Contoso")
     row.get_by_role("button", name="Create rule for DiskFull").click()
     flash = page.locator("#flash")
-    expect(flash).to_contain_text("The rule “DiskFull” is created. One alert is sorted into “DiskFull”.")
+    expect(flash).to_contain_text("The rule “DiskFull” has been created. One alert is sorted into “DiskFull”.")
     expect(page.get_by_text("Nothing is unsorted")).to_be_visible()
     assert statuses(world, "DiskFull") == {"Contoso": "investigating"}
     expect(page.get_by_role("link", name="Edit")).to_be_visible()
     flash.get_by_role("button", name="Undo").click()
-    expect(flash).to_contain_text("The rule is deleted. One alert is unsorted again.")
+    expect(flash).to_contain_text("The rule has been deleted. One alert is unsorted again.")
     # The issue, which nobody has touched, is deleted.
     world.client().call("GET", "/api/issues/DiskFull", 404)
     assert world.client().call("GET", "/api/alert-rules", 200)["total"] == 0
@@ -71,5 +71,5 @@ def test_an_unsorted_alert_can_be_turned_into_a_rule(world: World, browse: Brows
     send(world, path, message, 404)
     page.get_by_role("link", name="Delete Prometheus").click()
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("The receiver is deleted.")).to_be_visible()
+    expect(page.get_by_text("The receiver has been deleted.")).to_be_visible()
     expect(page.get_by_text("No receivers")).to_be_visible()

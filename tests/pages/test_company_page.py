@@ -43,7 +43,7 @@ def scene(world: World) -> int:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_the_page_of_a_company_has_texts_to_say_and_to_send(world: World, browse: Browse) -> None:
+def test_the_page_of_a_company_has_texts_to_read_out_and_to_send(world: World, browse: Browse) -> None:
     company = scene(world)
     page = browse("tess", None, permissions=["clipboard-read", "clipboard-write"], timezone_id="Europe/Berlin")
     page.clock.set_fixed_time(NOON + timedelta(hours=2))

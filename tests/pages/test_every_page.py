@@ -37,7 +37,7 @@ def paths(world: World) -> list[str]:
     return [path.format(**ids) for path in PATHS]
 
 
-def test_a_phone_shows_the_list_at_once(world: World, browse: Browse) -> None:
+def test_a_phone_shows_the_list_immediately(world: World, browse: Browse) -> None:
     """The navigation is a menu, so that the first row is near the top; the menu of a row has large targets."""
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "resolved"})
     page = browse("ada", "/?open=true", viewport=NARROW)

@@ -35,7 +35,7 @@ def test_a_feed_is_tried_saved_and_polled(world: World, browse: Browse, monkeypa
         expect(page.locator(".note.done")).to_contain_text(f"it would open “{NAME}” for 2 companies: Contoso, Fabrikam")
         assert world.client().call("GET", "/api/issues", 200)["total"] == 0
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("The feed is added.")).to_be_visible()
+        expect(page.get_by_text("The feed has been added.")).to_be_visible()
         assert poller.poll(0) == 1
         issue = world.client().call("GET", "/api/issues", 200)["items"][0]["name"]
         assert issue == NAME

@@ -34,7 +34,7 @@ def test_patterns_can_be_tried_and_saved(world: World, browse: Browse) -> None:
     expect(page.locator(".note.done")).to_contain_text("unsorted: no company is called “Nobody”")
     expect(page.locator(".note.done")).to_contain_text("issue: <b>Backup</b>")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("The patterns are saved.")).to_be_visible()
+    expect(page.get_by_text("The patterns have been saved.")).to_be_visible()
     with listening(world) as mail:
         assert mail.send(address, message("FAILED - Backup", "Company: Contoso"))[0] == 250
     assert statuses(world, "Backup") == {"Contoso": "investigating"}

@@ -140,11 +140,11 @@ def test_company_groups_can_be_folded(world: World, browse: Browse) -> None:
     for name, companies in (("North", ["Contoso", "Fabrikam"]), ("Empty", ["Zürich (Nord)"])):
         ada.call("POST", "/api/company-groups", 201, json={"name": name, "company_names": companies})
     page = browse("tess", "/matrix?columns=groups")
-    page.get_by_label("Fold groups").uncheck()
+    page.get_by_label("Collapse groups").uncheck()
     heads = page.locator(".matrix thead th a")
     expect(heads).to_have_text(["Contoso", "Fabrikam", "Acme Manufacturing"])
 
-    page.get_by_label("Fold groups").check()
+    page.get_by_label("Collapse groups").check()
     expect(heads).to_have_text(["North", "Acme Manufacturing"])
     group = cell(page, LONG, "North")
     expect(group).to_have_attribute("aria-label", "New at worst, 2 of 2 open, one not changed for 3 days")

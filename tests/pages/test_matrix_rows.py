@@ -85,7 +85,7 @@ def check(world: World, queries: Sequence[str] = QUERIES[:2]) -> dict[str, Rows]
     return found
 
 
-def test_a_row_shows_every_change_at_once(scene: World) -> None:
+def test_a_row_shows_every_change_immediately(scene: World) -> None:
     seen = [check(scene, QUERIES)]
 
     def changes(*, visible_to_omar: bool) -> None:

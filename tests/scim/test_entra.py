@@ -138,7 +138,7 @@ def test_groups_determine_roles_and_companies(world: World) -> None:
     assert ("scim_group.deleted", "Helpdesk (removed: nina@helpdesk.example)") in notes
 
 
-def test_a_changed_mapping_takes_effect_at_once(world: World) -> None:
+def test_a_changed_mapping_takes_effect_immediately(world: World) -> None:
     directory = Directory(world)
     nina = directory.create("nina@helpdesk.example")
     directory.group("Helpdesk", nina["id"])

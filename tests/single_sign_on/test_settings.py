@@ -53,7 +53,7 @@ def test_every_invalid_field_of_the_file_is_reported(engine: str, tmp_path: Path
         assert f"provider 2, {part}: " in said, said
     for part in ("scopes: must", "check_minutes", "link_by_email", "authorization_parameters: must not contain state"):
         assert part in said, said
-    assert "there twice" in refusal(RIGHT + RIGHT)
+    assert "used twice" in refusal(RIGHT + RIGHT)
     assert "not TOML" in refusal("[[provider") and "[[provider]]" in refusal("x = 1")
     for issuer in ("http://a.example", "https://a.example?x=1", "https://u@a.example", "ftp://a.example", "a.example"):
         assert "issuer" in refusal(RIGHT.replace("https://a.example", issuer)), issuer

@@ -52,7 +52,7 @@ def require_valid(mapping: Mapping) -> None:
             try:
                 _compiled(expression)
             except ValueError:
-                raise Invalid.field(f"mapping.{field}", "is not a JMESPath expression") from None
+                raise Invalid.field(f"mapping.{field}", "is not a valid JMESPath expression") from None
 
 
 def mapped(data: Any, mapping: Mapping) -> Iterator[Mapped]:
@@ -63,7 +63,7 @@ def mapped(data: Any, mapping: Mapping) -> Iterator[Mapped]:
         key, state = _search(mapping.key, one, "key"), _search(mapping.state, one, "state")
         labels = _search(mapping.labels, one, "labels")
         if not isinstance(key, str | int) or not isinstance(state, str | int):
-            raise Invalid("An alert in the message has no key or no state where the mapping of this receiver looks.")
+            raise Invalid("The mapping of this receiver finds no key or no state for an alert in the message.")
         yield Mapped(
             key=str(key),
             resolved=_plain(state).casefold() in resolved,

@@ -209,7 +209,7 @@ class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
     errors=(429,),
 )
 def change_password(request: Request, body: PasswordChange) -> Response:
-    """Set your own password. All other sessions of yours end.
+    """Set your own password. All of your other sessions end.
 
     Your tokens remain, because programs use them; `revoke_tokens` revokes all of them, for example after a theft.
     """
@@ -264,7 +264,7 @@ SESSIONS_EXAMPLE = {
 
 @routes.get("/api/auth/sessions", returns=Returns(200, SessionList, SESSIONS_EXAMPLE))
 def list_sessions(request: Request) -> Response:
-    """List your own live sessions, the last used first."""
+    """List your own live sessions, most recently used first."""
     current = request.actor.session_id
     return list_response(sessions.list_sessions(request.tx, request.settings, request.user_id, current, now()))
 

@@ -48,7 +48,7 @@ HEADERS = {
 ERRORS = {
     400: "The body does not validate, or the operation cannot be done.",
     401: "The session or token is missing, unknown, expired or revoked.",
-    403: "No helpdesk access, no super admin or no session where one is needed, or a missing or wrong CSRF token. With "
+    403: "Helpdesk access, super admin access or a session is required, or the CSRF token is missing or wrong. With "
     "the reason `confirmation_required`: the session needs `POST /api/auth/confirm` first; `password_change_required`: "
     "`POST /api/auth/password`.",
     404: "The issue, company or other resource does not exist, or is hidden.",
@@ -58,7 +58,7 @@ ERRORS = {
     415: "The body is not JSON, or it is compressed.",
     422: "A query parameter is invalid, or the Idempotency-Key was used with another body.",
     429: "Too many attempts.",
-    503: "The database is out of reach or too busy.",
+    503: "The database is unreachable or too busy.",
 }
 
 ERROR_EXAMPLES: dict[int, dict[str, Any]] = {
@@ -83,5 +83,5 @@ ERROR_EXAMPLES: dict[int, dict[str, Any]] = {
         "errors": [{"field": "limit", "message": "must be a whole number from 1 to 500"}],
     },
     429: {"detail": "Too many attempts. Try again in 60 seconds."},
-    503: {"detail": "The database is out of reach or too busy. Try again shortly."},
+    503: {"detail": "The database is unreachable or too busy. Try again shortly."},
 }

@@ -50,7 +50,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         Meta(
             max_length=255,
             description="Words that must all occur, each in the name, in the description or in the name of an affected "
-            "company. Quotation marks make several words one.",
+            "company. Words in quotation marks count as one word.",
         ),
     ] = ""
     status: Annotated[list[Status], Meta(description="Only assignments in one of these statuses.")] = []
@@ -79,7 +79,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         str,
         Meta(
             max_length=254,
-            description="Only issues that this technician owns, or an assignment of: an e-mail address, or `me`. "
+            description="Only issues that this technician owns, entirely or for a company: an e-mail address, or `me`. "
             "`none`: only issues without an owner.",
         ),
     ] = ""

@@ -131,7 +131,7 @@ def list_updates(request: Request, query: UpdateQuery) -> Response:
 def add_update(request: Request, body: NewUpdate) -> Response:
     """Add a text to an issue, for all or some of its companies, with or without a new status for them.
 
-    With a status, given companies are assigned if they are not; if none are given, closed ones remain closed.
+    With a status, listed companies are assigned if necessary; if none are listed, closed assignments remain closed.
     """
     issue = body.find(request.tx, request.actor)
     companies = update_audience(

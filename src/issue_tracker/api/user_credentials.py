@@ -93,7 +93,7 @@ class FactorReset(msgspec.Struct, forbid_unknown_fields=True):
     "/api/users/{user_id}/factors/reset",
     proof=Proof.FRESH_SESSION,
     returns=Returns(204),
-    example={"reason": "Lost the telephone. Called back on the number of the staff list."},
+    example={"reason": "Lost the phone. Called back on the number in the staff list."},
 )
 def reset_factors_of_user(request: Request, user_id: int, body: FactorReset) -> Response:
     """Remove all second factors and recovery codes of another user, and end their sessions."""

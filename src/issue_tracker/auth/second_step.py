@@ -24,7 +24,7 @@ from issue_tracker.settings import Settings
 
 WRONG = "The code is wrong, has expired or has already been used."
 
-COPIED = "the counter of the passkey “{}” went back: it may have been copied"
+COPIED = "the counter of the passkey “{}” decreased: the passkey may have been copied"
 """The audit's note about a passkey that two authenticators seem to have."""
 
 Check = Callable[[Connection, User, datetime], str | None]

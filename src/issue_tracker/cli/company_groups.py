@@ -18,7 +18,7 @@ def company_group() -> None:
 @company_group.command(name="import")
 @database_option
 @input_file
-@click.option("--replace", is_flag=True, help="Take other companies out of the groups that the file names.")
+@click.option("--replace", is_flag=True, help="Remove all other companies from the groups in the file.")
 def company_group_import(database_url: str | None, file: str, replace: bool) -> None:
     """Import company groups from a CSV file with the columns `company_name` and `group`, one row per membership.
 

@@ -142,7 +142,7 @@ def _welcome(loaded: Settings, setup_token: str | None) -> str:
 
 
 def _announce(text: str) -> None:
-    """Prints what a command says before it continues. Fails if the reader is gone, because it would miss the rest."""
+    """Prints a message before the command continues. Fails if nothing reads it, because the rest would be lost, too."""
     try:
         click.echo(text)
         sys.stdout.flush()
@@ -209,7 +209,7 @@ def worker(database_url: str | None) -> None:
 @database_option
 @click.option("--host", help="The address to listen on.  [127.0.0.1]")
 @click.option("--port", type=int, help="The port to listen on.  [8025]")
-@click.option("--protocol", type=click.Choice(["lmtp", "smtp"]), help="What to speak.  [lmtp]")
+@click.option("--protocol", type=click.Choice(["lmtp", "smtp"]), help="The protocol.  [lmtp]")
 def mail(database_url: str | None, host: str | None, port: int | None, protocol: str | None) -> None:
     """Receive alerts by e-mail from a mail server, for receivers of e-mail only."""
     # Imported here, because only this command needs them.
@@ -237,7 +237,7 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
         await listener.start()
         if loaded.mail_metrics_port:
             start_http_server(loaded.mail_metrics_port, loaded.mail_host, registry)
-        _announce(f"Taking alerts by {loaded.mail_protocol.upper()} on {loaded.mail_host}:{loaded.mail_port}.")
+        _announce(f"Receiving alerts by {loaded.mail_protocol.upper()} on {loaded.mail_host}:{loaded.mail_port}.")
         await stopping.wait()
         await listener.stop()
 

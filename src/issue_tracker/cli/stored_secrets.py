@@ -46,6 +46,6 @@ def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
 def _problem(what: str, ids: Sequence[int], otherwise: str) -> str:
     listed = ", ".join(map(str, ids[:20]))
     return (
-        f"{what} were encrypted with another server key: {listed}. Add that key behind the present one in "
+        f"{what} were encrypted with another server key: {listed}. Add that key after the current one in "
         f"{PREFIX}SECRET_KEY and run `issue-tracker reencrypt`, or {otherwise}."
     )

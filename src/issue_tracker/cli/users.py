@@ -28,7 +28,7 @@ password_stdin = click.option(
 
 company_options = (
     click.option("--company", "companies", multiple=True, metavar="NAME", help="A company to see; may be repeated."),
-    click.option("--company-group", "groups", multiple=True, metavar="NAME", help="A group whose companies to see."),
+    click.option("--company-group", "groups", multiple=True, metavar="NAME", help="A group of companies to see."),
 )
 
 
@@ -140,7 +140,7 @@ def user_disable(database_url: str | None, email: str) -> None:
 @user.command(name="reset-factors")
 @database_option
 @click.argument("email")
-@click.option("--reason", required=True, help="Why, and how you made sure who the user is; the audit shows it.")
+@click.option("--reason", required=True, help="Why, and how you verified the user's identity; the audit shows it.")
 def user_reset_factors(database_url: str | None, email: str, reason: str) -> None:
     """Remove a user's second factors and recovery codes, and end all of their sessions.
 

@@ -18,7 +18,7 @@ _TRACE = "trace of the change"
 FIRST_PAUSE_SECONDS = 0.05
 
 UNKNOWN = (
-    "The database went out of reach while the change was being stored, and it is unknown whether it was. Check that "
+    "The database became unreachable while the change was being stored, and it is unknown whether it was. Check that "
     "before you try again."
 )
 

@@ -73,5 +73,5 @@ def name_of(type_: str) -> str:
         return known[type_]
     single = type_.replace(".bulk_", ".")
     if single in known:
-        return f"{known[single]} (several at once)"
+        return f"{known[single]} (several in one message)"
     return type_.replace(".", " ").replace("_", " ").capitalize()

@@ -139,7 +139,7 @@ def _inside(info: inspect.Type) -> inspect.Type:
 
 def _text(type_: type, value: Any) -> Any:
     if not isinstance(value, str):
-        raise ValueError("must be a text")
+        raise ValueError("must be a string")
     return TEXTS[type_].parse(value)
 
 
@@ -272,7 +272,7 @@ def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
     if isinstance(info, inspect.BoolType):
         return "must be true or false"
     if isinstance(info, (inspect.StrType, inspect.CustomType)) and not isinstance(data, str):
-        return "must be a text" if data is not None else "must not be null"
+        return "must be a string" if data is not None else "must not be null"
     if isinstance(info, inspect.StrType) and info.max_length is not None and len(data) > info.max_length:
         return f"must be at most {info.max_length:,} characters"
     if isinstance(info, inspect.StrType) and info.pattern is not None:

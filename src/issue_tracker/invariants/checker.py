@@ -57,18 +57,18 @@ def _invariants(longest_transaction: timedelta) -> dict[str, Check]:
     """Returns every invariant by its name, in the order of the check: those on which others rely come first."""
     return {
         "the storage is sound": storage.damaged_storage,
-        "nothing refers to what is not there": storage.orphans,
+        "every reference leads to an existing row": storage.orphans,
         "numbers are not used again": storage.used_numbers,
         "keys are made from their texts": names.wrong_keys,
         "names are unique": names.equal_names,
-        "accounts are possible": accounts.impossible_accounts,
+        "accounts are in a valid state": accounts.impossible_accounts,
         "issues are what their events say": histories.wrong_issues,
         "updates are what their events say": histories.wrong_updates,
         "companies are what their events say": histories.wrong_companies,
         "copies of statuses and names are equal": counters.wrong_copies,
         "counters equal a recount": counters.wrong_counters,
         "search equals a scan": search.wrong_search,
-        "deliveries are in a possible state": deliveries.impossible_deliveries,
+        "deliveries are in a valid state": deliveries.impossible_deliveries,
         "messages are about recorded events": deliveries.unfounded_messages,
-        "every event has its one message": partial(outbox.wrong_messages, at=now(), settled_after=longest_transaction),
+        "events have exactly one message": partial(outbox.wrong_messages, at=now(), settled_after=longest_transaction),
     }

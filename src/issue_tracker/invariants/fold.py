@@ -82,7 +82,7 @@ class FoldedIssue:
         elif event.type != EventType.ISSUE_DELETED:
             problem = self._assignment(event) or problem
         if event.issue_name != self.name:
-            problem = problem or f"calls the issue “{event.issue_name}”, and the events before call it “{self.name}”"
+            problem = problem or f"calls the issue “{event.issue_name}”, but the earlier events call it “{self.name}”"
             self.name = event.issue_name
         return problem
 
@@ -96,7 +96,7 @@ class FoldedIssue:
         before, self.name = self.name, event.after
         if event.before == before:
             return None
-        return f"changes the name from “{event.before}”, and the events before call the issue “{before}”"
+        return f"changes the name from “{event.before}”, but the earlier events call the issue “{before}”"
 
     def _change_field(self, event: RecordedEvent) -> str | None:
         """Compares and stores a field, except descriptions, which events do not contain; the first value is
@@ -109,7 +109,7 @@ class FoldedIssue:
         self.fields[event.field] = event.after
         if not known or before == event.before:
             return None
-        return f"changes the {event.field} from “{event.before}”, and the events before say “{before}”"
+        return f"changes the {event.field} from “{event.before}”, but it is “{before}” in the earlier events"
 
     def _times(self, event: RecordedEvent, current: FoldedAssignment | None) -> AssignmentTimes | None:
         """Returns the times of the assignment after an event."""
@@ -149,9 +149,9 @@ class FoldedIssue:
             return f"changes company {event.company_id}, which is not assigned"
         if current.status != event.before:
             said = f"company {event.company_id} from {event.before}"
-            return f"changes {said}, and the events before say {current.status}"
+            return f"changes {said}, but the status is {current.status} in the earlier events"
         if wrong_times:
-            return f"says other times of company {event.company_id} than the events before"
+            return f"contains other times of company {event.company_id} than the earlier events"
         return None
 
 

@@ -87,8 +87,8 @@ def change_password(request: Request, form: Form) -> Response:
     fresh = checked_new_password(request, body)
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh, with_tokens=body.revoke_tokens)
-    ended = "sessions have ended, and your tokens are revoked" if body.revoke_tokens else "sessions have ended"
-    return redirect("/account", flash_cookie(request, Flash(f"The password is changed, your other {ended}.")))
+    ended = "sessions have ended, and your tokens have been revoked" if body.revoke_tokens else "sessions have ended"
+    return redirect("/account", flash_cookie(request, Flash(f"The password has been changed, your other {ended}.")))
 
 
 @routes.post("/account/sessions/{id}/end")
@@ -102,7 +102,7 @@ def end_session(request: Request, form: Form, id: int) -> Response:
 def forget_device(request: Request, form: Form, id: str) -> Response:
     """Forgets a browser in which the user has signed in."""
     forget_browser(request.tx, request.actor, request.user_id, id)
-    return redirect("/account/security", flash_cookie(request, Flash("The browser is forgotten.")))
+    return redirect("/account/security", flash_cookie(request, Flash("The browser has been forgotten.")))
 
 
 @routes.post(
@@ -126,4 +126,4 @@ def revoke_token(request: Request, form: Form, id: int) -> Response:
     if unsure := confirmation(request, form, "Revoke this token?", REVOKED, "Revoke the token"):
         return unsure
     tokens.revoke_token(request.tx, request.actor, request.user_id, id)
-    return redirect("/account", flash_cookie(request, Flash("The token is revoked.")))
+    return redirect("/account", flash_cookie(request, Flash("The token has been revoked.")))

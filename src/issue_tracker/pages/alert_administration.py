@@ -105,7 +105,7 @@ def confirm_deletion(request: Request, id: int) -> Response:
 def delete_receiver(request: Request, form: Form, id: int) -> Response:
     """Deletes a receiver with its alerts."""
     receivers.delete_receiver(request.tx, request.actor, id)
-    return redirect(HERE, flash_cookie(request, Flash("The receiver is deleted.")))
+    return redirect(HERE, flash_cookie(request, Flash("The receiver has been deleted.")))
 
 
 @routes.get(f"{HERE}/rules/new")
@@ -150,7 +150,7 @@ def create_suggested_rule(request: Request, form: Form) -> Response:
 def undo_created_rule(request: Request, form: Form, id: int) -> Response:
     """Deletes a rule, and reverts what it did to the alerts that are firing."""
     count = undo_rule(request.tx, request.actor, id)
-    text = f"The rule is deleted. {'One alert is' if count == 1 else f'{count} alerts are'} unsorted again."
+    text = f"The rule has been deleted. {'One alert is' if count == 1 else f'{count} alerts are'} unsorted again."
     return redirect("/alerts?state=unsorted", flash_cookie(request, Flash(text)))
 
 
@@ -176,7 +176,7 @@ def update_rule(request: Request, form: Form, id: int) -> Response:
 def delete_rule(request: Request, form: Form, id: int) -> Response:
     """Deletes a rule."""
     rule_list.delete_rule(request.tx, request.actor, id)
-    return redirect(HERE, flash_cookie(request, Flash("The rule is deleted.")))
+    return redirect(HERE, flash_cookie(request, Flash("The rule has been deleted.")))
 
 
 def _alert(request: Request, alert_id: int | None) -> Alert | None:
@@ -193,7 +193,7 @@ def _created(rule: StoredRule, outcomes: list[AlertOutcome]) -> Flash:
     count = "One alert is" if len(done) == 1 else f"{len(done)} alerts are"
     more = "" if len(names) < 2 else f" and {len(names) - 1} more"
     where = f"sorted into “{names[0]}”{more}" if names else "on hold" if done else "affected"
-    text = f"The rule “{rule.name}” is created. {count if done else 'No unsorted alert is'} {where}."
+    text = f"The rule “{rule.name}” has been created. {count if done else 'No unsorted alert is'} {where}."
     return Flash(text, undo_at=f"{HERE}/rules/{rule.id}/undo", edit_at=f"{HERE}/rules/{rule.id}")
 
 
@@ -221,7 +221,7 @@ def _rule_page(
             *((one.name, one.name) for one in receivers.list_receivers(request.tx, request.actor)),
         ],
         by=[(by.value, text) for by, text in BY.items()],
-        severities=[("", "as the label “severity” says"), *((one.value, one.label) for one in Severity)],
+        severities=[("", "from the label “severity”"), *((one.value, one.label) for one in Severity)],
         cleared=[("resolved", "Resolved"), ("monitoring", "Monitoring")],
     )
 

@@ -85,4 +85,4 @@ def choose_password(request: Request, form: Form) -> Response:
     with request.write() as tx:
         users.change_own_password(tx, request.actor, fresh)
     target = landing(request.actor.role, local(form.get("next"), START))
-    return redirect(target, flash_cookie(request, Flash("The password is changed.")))
+    return redirect(target, flash_cookie(request, Flash("The password has been changed.")))

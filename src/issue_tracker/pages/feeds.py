@@ -52,7 +52,7 @@ def create_feed(request: Request, form: Form) -> Response:
     body = form.read({"name": name, "kind": Kind.FEED.value, "feed": _typed(form)}, NewReceiver)
     with request.write() as tx:
         receivers.create_receiver(tx, request.actor, body.name, body.kind, feed=body.feed)
-    return redirect(BACK, flash_cookie(request, Flash("The feed is added. It is polled within seconds.")))
+    return redirect(BACK, flash_cookie(request, Flash("The feed has been added. It will be polled within seconds.")))
 
 
 @routes.get(f"{HERE}/{{id}}")

@@ -65,7 +65,7 @@ def change_patterns(request: Request, form: Form, id: int) -> Response:
         trial = try_patterns(request.tx, request.actor, receiver.name, body.patterns, body.message)
         return show_receiver(request, receiver.id, FormView(dict(form.pairs)), trial)
     receivers.update_receiver(request.tx, request.actor, receiver.id, patterns=body.patterns)
-    return redirect("/admin/alerts", flash_cookie(request, Flash("The patterns are saved.")))
+    return redirect("/admin/alerts", flash_cookie(request, Flash("The patterns have been saved.")))
 
 
 def _mail_receiver(request: Request, receiver_id: int) -> Receiver:

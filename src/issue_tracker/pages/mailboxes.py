@@ -65,7 +65,7 @@ def change_mailbox(request: Request, form: Form, id: int) -> Response:
     body = form.read(_typed(form), NewMailbox)
     waiting = read_mailbox(request, id, body).waiting
     store_mailbox(request, id, body)
-    found = "One message waits in it." if waiting == 1 else f"{waiting or 'No'} messages wait in it."
+    found = "It has one message to process." if waiting == 1 else f"It has {waiting or 'no'} messages to process."
     return redirect(BACK, flash_cookie(request, Flash(f"Saved. The mailbox is polled within seconds. {found}")))
 
 

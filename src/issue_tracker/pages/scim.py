@@ -77,4 +77,4 @@ def revoke_token(request: Request, form: Form, id: int) -> Response:
     if unsure := confirmation(request, form, "Revoke this token?", REVOKED, "Revoke the token"):
         return unsure
     tokens.revoke_scim_token(request.tx, request.actor, id)
-    return redirect(PATH, flash_cookie(request, Flash("The token is revoked.")))
+    return redirect(PATH, flash_cookie(request, Flash("The token has been revoked.")))

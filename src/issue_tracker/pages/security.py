@@ -136,7 +136,7 @@ def renew_recovery_codes(request: Request, form: Form) -> Response:
 def remove_factor(request: Request, form: Form, id: int) -> Response:
     """Removes one of the user's own factors."""
     stored.remove_factor(request.tx, request.settings, request.actor, id)
-    return redirect(PATH, flash_cookie(request, Flash("The factor is removed. Your other sessions have ended.")))
+    return redirect(PATH, flash_cookie(request, Flash("The factor has been removed. Your other sessions have ended.")))
 
 
 def _app_page(request: Request, app: NewApp, form: FormView) -> Response:

@@ -168,7 +168,7 @@ def invite(request: Request, form: Form, user_id: int) -> Response:
 def reset_factors(request: Request, form: Form, user_id: int) -> Response:
     """Removes all second factors of the user, for the given reason."""
     stored.reset_factors(request.tx, request.actor, user_id, form.read(form.fields("reason"), FactorReset).reason)
-    flash = Flash("The second factors are removed, and the sessions have ended.")
+    flash = Flash("The second factors have been removed, and the sessions have ended.")
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, flash))
 
 
@@ -183,7 +183,7 @@ def end_session(request: Request, form: Form, user_id: int, id: int) -> Response
 def unlink(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Unlinks an account of the user at an identity provider."""
     unlink_identity(request.tx, request.actor, user_id, id)
-    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The account is unlinked.")))
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The account has been unlinked.")))
 
 
 @routes.post(
@@ -207,20 +207,20 @@ def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Respons
     if unsure := confirmation(request, form, "Revoke this token?", consequence, "Revoke the token"):
         return unsure
     tokens.revoke_token(request.tx, request.actor, user_id, id)
-    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token is revoked.")))
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token has been revoked.")))
 
 
 @routes.post("/admin/users/{user_id}/devices/{id}/forget")
 def forget_device(request: Request, form: Form, user_id: int, id: str) -> Response:
     """Forgets a browser in which the user has signed in."""
     forget_browser(request.tx, request.actor, user_id, id)
-    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The browser is forgotten.")))
+    return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The browser has been forgotten.")))
 
 
 def _with_link(request: Request, user: users.User) -> Response:
     """Redirects to the list of users, which shows a new link for this user once."""
     url = invitation_link(request, user.user_id).invitation_url
-    text = f"Send this link to {user.name}. It works once, within 72 hours, and is shown only now:"
+    text = f"Send this link to {user.name}. It works once, within 72 hours, and is shown only once:"
     return redirect("/admin/users", flash_cookie(request, Flash(text, secret=url)))
 
 

@@ -109,14 +109,14 @@ def rotate(request: Request, form: Form, webhook_id: int) -> Response:
 def send_test(request: Request, form: Form, webhook_id: int) -> Response:
     """Sends a test message."""
     webhooks.send_test(request.tx, request.actor, webhook_id)
-    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("A test message is on its way.")))
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("A test message has been queued.")))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/redeliver/{delivery_id}")
 def redeliver(request: Request, form: Form, webhook_id: int, delivery_id: int) -> Response:
     """Sends a message again."""
     webhooks.redeliver(request.tx, request.actor, delivery_id)
-    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("The message is on its way again.")))
+    return redirect(f"/admin/webhooks/{webhook_id}", flash_cookie(request, Flash("The message has been queued again.")))
 
 
 @routes.post("/admin/webhooks/{webhook_id}/delete")
@@ -127,7 +127,7 @@ def delete(request: Request, form: Form, webhook_id: int) -> Response:
     if unsure := confirmation(request, form, "Delete this webhook?", consequence, "Delete the webhook"):
         return unsure
     webhooks.delete_webhook(request.tx, request.actor, webhook_id)
-    return redirect("/admin/webhooks", flash_cookie(request, Flash("The webhook is deleted.")))
+    return redirect("/admin/webhooks", flash_cookie(request, Flash("The webhook has been deleted.")))
 
 
 def _fields(request: Request, form: Form) -> WebhookFields:

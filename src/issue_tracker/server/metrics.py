@@ -81,7 +81,7 @@ class AlertMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._total = Counter(
             "issue_tracker_alerts",
-            "Alerts that were taken, by what became of them, and messages that were refused.",
+            "Alerts that were accepted, by outcome, and messages that were refused.",
             ["receiver", "outcome"],
             registry=registry,
         )

@@ -21,7 +21,7 @@ class MailSettings(AlertSettings, frozen=True, kw_only=True):
         8025
     )
     mail_protocol: Annotated[
-        str, Meta(pattern="^(lmtp|smtp)$", description="What `issue-tracker mail` speaks: `lmtp` or `smtp`.")
+        str, Meta(pattern="^(lmtp|smtp)$", description="The protocol of `issue-tracker mail`: `lmtp` or `smtp`.")
     ] = "lmtp"
     mail_domain: Annotated[
         str,

@@ -64,7 +64,7 @@ def parse_providers(text: str) -> tuple[Provider, ...]:
         raise ValueError("it must consist of tables [[provider]]")
     wrong = [f"provider {number}, {problem}" for number, one in enumerate(tables, 1) for problem in _problems(one)]
     ids = [one.get("id") for one in tables]
-    wrong += [f"the id “{one}” is there twice" for one in sorted({str(one) for one in ids if ids.count(one) > 1})]
+    wrong += [f"the id “{one}” is used twice" for one in sorted({str(one) for one in ids if ids.count(one) > 1})]
     if wrong:
         raise ValueError("; ".join(wrong))
     return tuple(msgspec.convert(one, Provider) for one in tables)

@@ -260,7 +260,7 @@ def test_a_server_that_fails_changes_nothing(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_poll_is_limited_and_the_next_one_follows_at_once(
+def test_a_poll_is_limited_and_the_next_one_follows_immediately(
     world: World, mail: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_mailbox(world, mail)

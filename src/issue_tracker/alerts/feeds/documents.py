@@ -204,7 +204,7 @@ def _require_simple_xml(content: bytes) -> None:
         if len(attributes) > MOST_ATTRIBUTES:
             raise Invalid("The feed has an element with too many attributes.")
         if depth > MOST_DEPTH or elements > MOST_ELEMENTS:
-            raise Invalid("The feed has too many elements, or too many inside each other.")
+            raise Invalid("The feed has too many elements, or its elements are nested too deeply.")
 
     def end(name: str) -> None:
         nonlocal depth

@@ -66,7 +66,7 @@ class MailMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._total = Metric(
             "issue_tracker_mails",
-            "E-mail messages and recipients, by what became of them.",
+            "E-mail messages and recipients, by result.",
             ["result"],
             registry=registry,
         )

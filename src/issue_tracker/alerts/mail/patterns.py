@@ -61,7 +61,7 @@ def require_valid(patterns: MailPatterns) -> None:
     for field in ("subject", "body"):
         for place, expression in enumerate(getattr(patterns, field)):
             if _compiled(expression) is None:
-                raise Invalid.field(f"patterns.{field}[{place}]", "is not a regular expression of RE2")
+                raise Invalid.field(f"patterns.{field}[{place}]", "is not a valid RE2 regular expression")
 
 
 def find_alert(mail: Mail, patterns: MailPatterns) -> Received:

@@ -131,7 +131,7 @@ def delete_mailbox(tx: Connection, actor: Actor, receiver_id: int) -> bool:
 def stored_password(tx: Connection, actor: Actor, keyring: Keyring, receiver_id: int, mailbox: MailboxSettings) -> str:
     """Returns the stored password, to try a mailbox with it. Raises Invalid, on `password`, and Forbidden.
 
-    Another server than the one for which the password was entered must not get it.
+    A server other than the one for which the password was entered must not receive it.
     """
     require_administrator(actor)
     row = tx.execute(select(alert_mailboxes).where(alert_mailboxes.c.receiver_id == receiver_id)).first()
@@ -144,7 +144,7 @@ def stored_password(tx: Connection, actor: Actor, keyring: Keyring, receiver_id:
 
 
 def require_usable(mailbox: MailboxSettings) -> None:
-    """Raises Invalid for a host that is none, a folder to which its own messages would be moved, and for OAuth without
+    """Raises Invalid for an invalid host, a folder to which its own messages would be moved, and for OAuth without
     a client or without an https address.
     """
     try:

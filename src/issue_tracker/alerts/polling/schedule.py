@@ -72,7 +72,7 @@ class Schedule:
         return self._release(tx, claim, success | values)
 
     def note_failure(self, tx: Connection, claim: Claim, reason: str, at: datetime) -> bool:
-        """Stores the reason of a failure; after each one in a row, the delay is doubled. Returns like note_success."""
+        """Stores the reason of a failure; each consecutive one doubles the delay. Returns the same as note_success."""
         failures = claim.failures + 1
         delay = max(min(claim.interval * 2 ** min(failures, 12), LONGEST_DELAY), claim.interval)
         values = {"due_at": at + delay, "last_failure_at": at, "failures": failures, "failure": reason[:300]}

@@ -30,7 +30,7 @@ from issue_tracker.errors import Invalid
 from issue_tracker.settings import Settings
 from issue_tracker.settings.providers import Provider
 
-NO_ACCOUNT = "There is no account here that belongs to yours there. Ask a super admin of this tracker."
+NO_ACCOUNT = "There is no account here that is linked to yours at the provider. Ask a super admin of this tracker."
 
 PROOF_SECONDS = 60
 """How much earlier than requested a sign-in at the provider may appear, because its clock may differ."""

@@ -8,16 +8,16 @@ import { showTimes } from "./times.js";
 
 /** @typedef {HTMLTableCellElement} Cell */
 
-/** So many milliseconds a cell is pointed at before it speaks, so that nothing flickers under a moving pointer. */
+/** Milliseconds until the tooltip of a cell opens, so that nothing flickers under a moving pointer. */
 const DELAY = 500;
-/** The way from the cell to its tip takes no longer. */
+/** Maximum number of milliseconds that the pointer takes to move from a cell to its tooltip. */
 const WAY = 200;
 const GAP = 6;
 
 const state = {
-  /** The cell that speaks, or is about to. @type {Cell | null} */
+  /** The cell whose tooltip is open or is about to open. @type {Cell | null} */
   cell: null,
-  /** A cell that was pressed: it is silent until the pointer comes back. @type {Cell | null} */
+  /** A cell that was pressed: its tooltip stays closed until the pointer returns. @type {Cell | null} */
   pressed: null,
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   timer: undefined,

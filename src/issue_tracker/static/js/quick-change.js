@@ -211,7 +211,7 @@ export function apply(changes) {
 }
 
 /**
- * Moves the focus to the first changed place, for when the button that made the change is gone.
+ * Moves the focus to the first changed place, in case the button that made the change no longer exists.
  * @param {Changed[]} changes
  */
 export function focusOn(changes) {

@@ -139,7 +139,7 @@ async function confirm(form) {
 
 /**
  * Handles a conflict: another user changed some assignments first, so nothing was changed. Shows the confirmation
- * with the current statuses, those assignments unticked, and with who changed them and when.
+ * with the current statuses, the boxes of those assignments cleared, and who changed them and when.
  * @param {HTMLFormElement} form
  * @param {import("./conflict.js").Conflict[]} conflicts
  */

@@ -1,5 +1,5 @@
-// Ticks the companies of a group in the table of an issue (`data-tick-group`), and unticks the excepted ones. Without
-// script, the form loads the page with these companies ticked.
+// Selects the companies of a group in the table of an issue (`data-tick-group`), except the excluded ones. Without
+// script, the form loads the page with these companies selected.
 import { RequestError, send } from "./api.js";
 import { all, targetOf } from "./elements.js";
 import { showCount } from "./selection.js";

@@ -119,7 +119,7 @@ function startTimeControls() {
   for (const control of all('input[type="datetime-local"]', document, HTMLInputElement)) {
     if (control.value) control.value = localText(new Date(`${control.value}Z`));
     const hint = document.getElementById(`${control.id}-about`);
-    if (hint && !control.hasAttribute("aria-invalid")) hint.textContent = "In your own time.";
+    if (hint && !control.hasAttribute("aria-invalid")) hint.textContent = "In your local time.";
     control.form?.addEventListener("formdata", ({ formData }) => {
       const at = new Date(control.value);
       if (!Number.isNaN(at.valueOf())) formData.set(control.name, at.toISOString().slice(0, 16));
