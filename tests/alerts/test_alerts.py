@@ -109,6 +109,24 @@ def test_changes_by_a_person_are_not_overwritten(world: World) -> None:
     assert statuses(world) == {"Contoso": "new"}
 
 
+def test_a_text_about_an_assignment_is_no_change(world: World) -> None:
+    monitor, tess = world.bearer("omar"), world.client("tess")
+    text = {"issue_name": "Line down", "body": "The provider is looking into it", "companies": ["Contoso"]}
+    send(monitor)
+    said = tess.call("POST", "/api/updates", 201, json=text)
+    tess.call("PUT", f"/api/updates/{said['update_id']}", 200, json={"body": "The provider is on site"})
+    assert (clear(monitor)["action"], statuses(world)) == ("cleared", {"Contoso": "resolved"})
+    owned = {"issue_name": "Line down", "company_name": "Contoso", "status": "investigating"}
+    for path, method, change in (
+        ("/api/updates", "POST", {**text, "status": "in_progress"}),
+        ("/api/issues/status", "PUT", {**owned, "owner": "tess@helpdesk.example"}),
+    ):
+        assert send(monitor)["action"] == "reopened"
+        assert tess.request(method, path, json=change).status_code in (200, 201)
+        assert clear(monitor)["action"] == "kept", "a person has changed the status or the owner"
+        set_status(world, "resolved")
+
+
 def test_an_alert_joins_an_existing_issue_without_changing_it(world: World) -> None:
     world.given_issue("Line down", {"Contoso": "monitoring", "Fabrikam": "resolved"}, "Ours")
     monitor = world.bearer("omar")

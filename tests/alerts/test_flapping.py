@@ -4,6 +4,9 @@ people.
 
 from typing import Any
 
+from sqlalchemy import update
+
+from issue_tracker.database.tables import alerts
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.alerts.test_receivers import given_receiver, send
 from tests.alerts.test_rules import given_rule, message, wait
@@ -41,6 +44,29 @@ def test_a_flapping_alert_remains_open_and_is_marked(world: World) -> None:
     assert statuses(world, "LineDown") == {"Contoso": "resolved"} and not listed(world)[0]["flapping"]
     assert flap(world, path, "firing", "resolved") == ["reopened", "cleared"], "it was steady for long enough"
     assert len(updates(world)) == 1
+
+
+def test_a_flapping_alert_does_not_keep_another_one_from_clearing(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, flap_changes=1, flap_minutes=30)
+    assert flap(world, path, "firing") == ["opened"]
+    assert send(world, path, message(check="other")) == {"received": 1, "kept": 1}
+    assert flap(world, path, "resolved", "firing", "resolved") == ["kept", "kept", "held"]
+    wait(world, minutes=31)
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"}, "the other one is still firing"
+    assert send(world, path, message("resolved", check="other")) == {"received": 1, "cleared": 1}
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"} and len(updates(world)) == 1
+
+
+def test_a_flapping_alert_of_an_earlier_program_clears_its_assignment(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, flap_changes=1, flap_minutes=30)
+    assert flap(world, path, "firing", "resolved", "firing", "resolved")[-1] == "held"
+    [said] = [event for event in world.history() if event.type == "update.created"]
+    with world.database.write() as tx:  # as stored by an earlier version
+        tx.execute(update(alerts).values(opening_event_id=said.event_id))
+    wait(world, minutes=31)
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"} and len(updates(world)) == 1
 
 
 def test_flapping_does_not_overwrite_changes_by_a_person(world: World) -> None:

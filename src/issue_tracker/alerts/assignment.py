@@ -64,6 +64,13 @@ def opening_event(tx: Connection, actor: Actor, alert_id: int, issue_id: int, co
     return next((event_id for event_id in others if event_id is not None), None)
 
 
+def is_unchanged(tx: Connection, actor: Actor, issue_id: int, company_id: int, opening_event_id: int | None) -> bool:
+    """Returns whether alerts opened the assignment, with this event, and nobody has changed it since."""
+    last = find_last_event(tx, actor, issue_id, company_id)
+    # For a flapping alert, earlier programs stored a later event: that of its update.
+    return opening_event_id is not None and last is not None and last <= opening_event_id
+
+
 def clear_assignment(
     tx: Connection, actor: Actor, alert: StoredAlert, summary: str | None
 ) -> tuple[AlertAction, IssueHead | None, Company | None, Status | None]:
@@ -81,8 +88,7 @@ def clear_assignment(
     others = find_others_firing(tx, actor, alert.alert_id, issue.issue_id, company.company_id)
     if status is None or status in FINISHED or others:
         return AlertAction.KEPT, issue, company, status
-    opened = find_last_event(tx, actor, issue.issue_id, company.company_id) == alert.opening_event_id
-    if not opened:
+    if not is_unchanged(tx, actor, issue.issue_id, company.company_id, alert.opening_event_id):
         add_update(tx, actor, issue, _over(alert, summary), companies=[company])
         return AlertAction.KEPT, issue, company, status
     issue = set_status(tx, actor, issue, company, alert.cleared_status, note_of(summary))

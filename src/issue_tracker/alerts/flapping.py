@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
 from issue_tracker.alerts.models import Report, StoredAlert
-from issue_tracker.alerts.queries import find_last_event
 from issue_tracker.alerts.rules import MOST_CHANGES
 from issue_tracker.companies.queries import get_companies_by_id
 from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
@@ -43,21 +42,15 @@ def noted(alert: StoredAlert, report: Report, at: datetime) -> Changes:
     return Changes(instants, recent > report.flap_changes)
 
 
-def say_flapping(tx: Connection, actor: Actor, alert: StoredAlert, report: Report) -> int | None:
-    """Adds an internal update that explains why the assignment of a flapping alert stays open.
-
-    Returns the event by which alerts opened the assignment; the update itself does not count as a change by a person.
-    """
-    opening = alert.opening_event_id
+def say_flapping(tx: Connection, actor: Actor, alert: StoredAlert, report: Report) -> None:
+    """Adds an internal update that explains why the assignment of a flapping alert stays open."""
     if alert.issue_id is None or alert.company_id is None:
-        return opening
+        return
     issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
     company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
     if issue is None or company is None or find_status(tx, actor, issue.issue_id, company.company_id) is None:
-        return opening
-    ours = find_last_event(tx, actor, issue.issue_id, company.company_id) == opening
+        return
     add_update(tx, actor, issue, _text(alert.key, report.flap_changes, report.flap_period), companies=[company])
-    return find_last_event(tx, actor, issue.issue_id, company.company_id) if ours else opening
 
 
 def _text(key: str, changes: int, period: timedelta) -> UpdateText:

@@ -146,7 +146,7 @@ def _clear(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, at:
     steady = max(report.steady, report.flap_period) if changes.flapping else report.steady
     if steady and alert.issue_id is not None:
         if changes.flapping and not alert.flapping:
-            values["opening_event_id"] = say_flapping(tx, actor, alert, report)
+            say_flapping(tx, actor, alert, report)
         store(tx, alert, **values, due_at=at + steady, cleared_status=report.cleared_status.value)
         return _with_assignment(tx, actor, report, alert, AlertAction.HELD, 1)
     store(tx, alert, **values, due_at=None)

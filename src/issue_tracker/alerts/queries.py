@@ -136,7 +136,9 @@ def find_others_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: in
 
 
 def find_last_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
-    """Returns the event_id of the last event about a company in an issue; None if there is none or it is hidden."""
+    """Returns the event_id of the last change of a company's assignment in an issue; None if there is none or it is
+    hidden. An update for the company is a text, and changes nothing.
+    """
     if not actor.company_access.allows(company_id):
         return None
     found: int | None = _last_event.scalar(tx, issue_id=issue_id, company_id=company_id)
@@ -253,6 +255,7 @@ _last_event = Prepared(
         .where(
             events.c.issue_id == bindparam("issue_id", type_=Id),
             events.c.company_id == bindparam("company_id", type_=Id),
+            events.c.update_id.is_(None),
         )
         .order_by(events.c.event_id.desc())
         .limit(1)

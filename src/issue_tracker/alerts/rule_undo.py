@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, select, update
 
 from issue_tracker.actor import Actor, require_administrator
+from issue_tracker.alerts.assignment import is_unchanged
 from issue_tracker.alerts.messages import decide_for, sort_again
 from issue_tracker.alerts.models import AlertState
-from issue_tracker.alerts.queries import find_last_event, is_left_by_alerts
+from issue_tracker.alerts.queries import is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
 from issue_tracker.companies.queries import get_companies_by_id
@@ -97,9 +98,9 @@ def _make_unsorted(tx: Connection, alert: Row[Any], received_key: str) -> bool:
 
 
 def _revert_assignment(tx: Connection, actor: Actor, alert: Row[Any]) -> None:
-    """Removes the company from the issue if the alert assigned it, and nothing has happened to the assignment since."""
-    issue_id, company_id, opening = alert.issue_id, alert.company_id, alert.opening_event_id
-    if opening is None or find_last_event(tx, actor, issue_id, company_id) != opening:
+    """Removes the company from the issue if the alert assigned it, and nobody has changed the assignment since."""
+    issue_id, company_id = alert.issue_id, alert.company_id
+    if not is_unchanged(tx, actor, issue_id, company_id, alert.opening_event_id):
         return
     issue = find_issue_head_by_id(tx, actor, issue_id, lock=True)
     company = get_companies_by_id(tx, actor, [company_id]).get(company_id)
