@@ -181,6 +181,27 @@ def test_a_flapping_alert_changes_nothing_until_it_is_stable(world: World) -> No
     assert statuses(world, "LineDown") == {"Contoso": "in_progress"}
 
 
+def test_an_alert_that_fires_again_reopens_what_a_person_finished(world: World) -> None:
+    """They finish it while the alert, which is resolved, has to be resolved for longer."""
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    given_rule(world, steady_minutes=10, flap_changes=0)
+    send(world, path, message())
+    assignment = "/api/issues/status?issueName=LineDown&companyName=Contoso"
+    for finish, effect in (
+        (lambda: set_status(world, "resolved", "LineDown"), "reopened"),
+        (lambda: set_status(world, "closed", "LineDown"), "reopened"),
+        (lambda: ada.call("DELETE", assignment, 204), "assigned"),
+        (lambda: ada.call("DELETE", "/api/issues/LineDown", 204), "opened"),
+    ):
+        assert send(world, path, message("resolved")) == {"received": 1, "held": 1}
+        finish()
+        assert send(world, path, message()) == {"received": 1, effect: 1}
+        assert statuses(world, "LineDown") == {"Contoso": "investigating"}
+    assert send(world, path, message("resolved")) == {"received": 1, "held": 1}
+    wait(world, minutes=11)
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"}
+
+
 def test_a_rule_can_be_tried_before_it_is_saved(world: World) -> None:
     ada = world.client("ada")
     labels = {"alertname": "Disk", "company": "contosso", "severity": "Warning"}

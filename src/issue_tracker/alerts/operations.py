@@ -121,9 +121,12 @@ def _fire(
         changes = noted(alert, report, at)
         values |= {"changed_at": at, "changes": changes.stored, "flapping": alert.flapping and changes.flapping}
         if alert.due_at is not None:
-            # The alert was not resolved for the required time: nothing was cleared, and nothing has to be opened.
-            store(tx, alert, **values)
-            return _with_assignment(tx, actor, report, alert, AlertAction.KEPT, count)
+            # The alert was not resolved for the required time, so it cleared nothing. But a person may have resolved or
+            # removed the assignment, because the alert seemed to be over.
+            outcome = _with_assignment(tx, actor, report, alert, AlertAction.KEPT, count)
+            if outcome.status is not None and outcome.status.open:
+                store(tx, alert, **values)
+                return outcome
     if report.issue is None or company is None or company.archived:
         store(tx, alert, **values | {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None})
         return outcome_of(report.key, report.state, AlertAction.UNSORTED, count=count)
@@ -160,7 +163,7 @@ def _with_assignment(
 ) -> AlertOutcome:
     if alert.issue_id is None or alert.company_id is None:
         return outcome_of(report.key, report.state, action, count=count)
-    issue = find_issue_head_by_id(tx, actor, alert.issue_id)
+    issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
     company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
     status = find_status(tx, actor, alert.issue_id, alert.company_id)
     return outcome_of(report.key, report.state, action, issue=issue, company=company, status=status, count=count)
