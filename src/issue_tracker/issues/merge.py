@@ -1,11 +1,12 @@
 """Merges an issue into another one, so that two reports of one fault become one issue (contract, section 13)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, null, update
 
 from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts, assignments, issues, update_companies, updates
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
@@ -21,6 +22,7 @@ from issue_tracker.issues.queries.issue import (
     has_hidden_assignments,
     list_members,
 )
+from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alerts_that_opened
 from issue_tracker.issues.updates.queries import list_ids_for_all
 from issue_tracker.new_names import Kind, forget
 from issue_tracker.status import RANKED, Status
@@ -83,6 +85,7 @@ def merge_issues(
     members = list_members(tx, actor, source.issue_id)
     held = {member.company.company_id: member for member in list_members(tx, actor, target.issue_id)}
     fields = list_assignment_fields(tx, actor, source.issue_id)
+    opened = [list_alerts_that_opened(tx, actor, issue.issue_id) for issue in (source, target)]
     changes = [
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field="merged", before=source.name, after=target.name)
     ]
@@ -110,6 +113,7 @@ def merge_issues(
     changes.append(Change(type=EventType.ISSUE_DELETED, issue=Subject(source.issue_id, source.name), after=target.name))
     if not dry_run:
         record(tx, actor, changes, at)
+        _let_alerts_clear(tx, members, held, *opened)
     return get_issue_head_by_id(tx, actor, target.issue_id)
 
 
@@ -127,6 +131,33 @@ def _address_updates(tx: Connection, actor: Actor, source: IssueHead, members: S
     if rows:
         tx.execute(insert(update_companies), rows)
         tx.execute(update(updates).where(updates.c.issue_id == source.issue_id).values(for_all=False))
+
+
+def _let_alerts_clear(
+    tx: Connection,
+    members: Sequence[Member],
+    held: Mapping[int, Member],
+    theirs: Mapping[int, Sequence[int]],
+    ours: Mapping[int, Sequence[int]],
+) -> None:
+    """Lets the alerts of the merged companies clear their assignments as before, in spite of the events of the merge:
+    unless a person opened or changed an open assignment of the company, in one of the issues.
+
+    `theirs` and `ours` are the alerts that opened assignments of the source and the target.
+    """
+    ids: dict[bool, list[int]] = {True: [], False: []}
+    for member in members:
+        company_id = member.company.company_id
+        there = held.get(company_id)
+        by_person = (member.status.open and company_id not in theirs) or (
+            there is not None and there.status.open and company_id not in ours
+        )
+        ids[by_person] += [*theirs.get(company_id, ()), *ours.get(company_id, ())]
+    these = among(alerts.c.alert_id, "ids", tx.dialect.name)
+    for by_person, event in ((False, last_event), (True, null())):
+        if ids[by_person]:
+            opening = update(alerts).where(these).values(opening_event_id=event)
+            tx.execute(opening, {"ids": numbers(tx, ids[by_person])})
 
 
 def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None:
