@@ -159,6 +159,7 @@ def test_a_look_alike_of_an_issue_is_created_with_a_warning(world: World) -> Non
     assert "x-looks-like" not in tess.put("/api/issues/Port%2010%2F1", json={"description": "x"}).headers
     renamed = tess.put("/api/issues/Port%2010%2F1", json={"new_name": "PORT 10/1"})
     assert unquote(renamed.headers["x-looks-like"]) == "Роrt 1O/l"
+    assert "x-looks-like" not in tess.put("/api/issues/PORT%2010%2F1", json={"new_name": "PORT 10/1"}).headers
     world.client("ada").call("DELETE", f"/api/issues/{quote('Роrt 1O/l', safe='')}", 204)
     assert "x-looks-like" not in tess.put("/api/issues/PORT%2010%2F1", json={"new_name": "Port 10/1"}).headers
 
@@ -170,6 +171,7 @@ def test_a_look_alike_of_a_company_is_created_with_a_warning(world: World) -> No
     path = f"/api/companies/{made.json()['company_id']}"
     assert "x-looks-like" not in admin.put(path, json={"name": "Initech"}).headers
     assert unquote(admin.put(path, json={"name": "Fаbrikam"}).headers["x-looks-like"]) == "Fabrikam"
+    assert "x-looks-like" not in admin.put(path, json={"name": "Fаbrikam", "archived": True}).headers
     admin.call("DELETE", path, 204)
     assert unquote(admin.post("/api/companies", json={"name": "Fаbrikаm"}).headers["x-looks-like"]) == "Fabrikam"
 
@@ -198,6 +200,7 @@ def test_a_look_alike_of_a_company_group_is_saved_with_a_warning(world: World) -
     path = f"/api/company-groups/{second.json()['group_id']}"
     assert "x-looks-like" not in admin.put(path, json={"name": "South"}).headers
     assert unquote(admin.put(path, json={"name": "Nоrth"}).headers["x-looks-like"]) == "North"
+    assert "x-looks-like" not in admin.put(path, json={"name": "Nоrth", "company_names": ["Contoso"]}).headers
     page = admin.post("/admin/company-groups", data={"name": "N\u03bfrth", "company_names": ""}, follow_redirects=True)
     assert "looks like that of “North” and 1 more" in page.text
 
@@ -222,6 +225,16 @@ def test_pages_warn_of_look_alikes(world: World) -> None:
         in admin.post("/admin/companies", data={"name": "Соntoso"}, follow_redirects=True).text
     )
     assert "looks like" not in admin.post("/admin/companies", data={"name": "Initech"}, follow_redirects=True).text
+
+
+def test_a_page_warns_only_of_a_new_name_of_a_company(world: World) -> None:
+    admin = world.client("ada")
+    made = admin.call("POST", "/api/companies", 201, json={"name": "Соntoso"})
+    page, name = f"/admin/companies/{made['company_id']}", made["name"]
+    archived = admin.post(page, data={"name": name, "archived": "true"}, follow_redirects=True).text
+    assert "Saved." in archived and "looks like" not in archived
+    renamed = admin.post(page, data={"name": "Fаbrikam", "archived": "true"}, follow_redirects=True).text
+    assert "looks like that of “Fabrikam”" in renamed
 
 
 def test_the_migration_records_existing_names(fresh_database_url: str) -> None:

@@ -99,9 +99,10 @@ def create_company(request: Request, body: NewCompany) -> Response:
 )
 def update_company(request: Request, company_id: int, body: CompanyChange) -> Response:
     """Rename, archive or restore a company."""
+    before = queries.get_company(request.tx, request.actor, company_id)
     company = operations.update_company(request.tx, request.actor, company_id, name=body.name, archived=body.archived)
-    similar = looks_like(queries.names_like(request.tx, request.actor, company)) if body.name else {}
-    return json_response(company, headers=similar)
+    similar = queries.names_like(request.tx, request.actor, company) if company.name != before.name else []
+    return json_response(company, headers=looks_like(similar))
 
 
 @routes.delete("/api/companies/{company_id}", access=Access.SUPER_ADMIN, returns=Returns(204), errors=(400,))

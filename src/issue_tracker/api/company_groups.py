@@ -135,10 +135,10 @@ def import_company_groups(request: Request, body: CompanyGroupImport) -> Respons
 def update_company_group(request: Request, group_id: int, body: CompanyGroupChange) -> Response:
     """Rename a company group, or replace its companies."""
     companies = None if body.company_names is None else companies_of(request, body)
+    before = queries.get_group(request.tx, request.actor, group_id)
     group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
-    return json_response(
-        group, headers=looks_like(queries.names_like(request.tx, request.actor, group)) if body.name else {}
-    )
+    similar = queries.names_like(request.tx, request.actor, group) if group.name != before.name else []
+    return json_response(group, headers=looks_like(similar))
 
 
 @routes.delete("/api/company-groups/{group_id}", access=Access.SUPER_ADMIN, returns=Returns(204))

@@ -92,8 +92,8 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         fields=body.resolved(request.tx, request.actor),
         add_members=members,
     )
-    similar = looks_like(names_like(request.tx, request.actor, changed)) if body.new_name else {}
-    return _issue(request, changed, headers=similar)
+    similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
+    return _issue(request, changed, headers=looks_like(similar))
 
 
 @routes.delete("/api/issues/{issue_name}", access=Access.SUPER_ADMIN, returns=Returns(204), if_match=True)

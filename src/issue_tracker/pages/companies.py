@@ -170,10 +170,12 @@ def show_edit(request: Request, company_id: int, form: FormView | None = None) -
 def edit(request: Request, form: Form, company_id: int) -> Response:
     """Renames, archives or restores a company."""
     change = form.read({"name": form.get("name"), "archived": bool(form.get("archived"))}, CompanyChange)
+    before = queries.get_company(request.tx, request.actor, company_id)
     company = operations.update_company(
         request.tx, request.actor, company_id, name=change.name, archived=change.archived
     )
-    text = with_look_alikes("Saved.", queries.names_like(request.tx, request.actor, company))
+    similar = queries.names_like(request.tx, request.actor, company) if company.name != before.name else []
+    text = with_look_alikes("Saved.", similar)
     return redirect("/admin/companies", flash_cookie(request, Flash(text)))
 
 
