@@ -146,7 +146,12 @@ def test_the_pages_create_and_revoke_credentials(world: World) -> None:
     assert "itk_" in shown.text and "from 192.0.2.0/24, 2001:db8::/32; sees <bdi>Contoso</bdi>" in shown.text
     assert "(service account)" in ada.get("/admin/users").text
 
-    page = ada.get("/admin/credentials").text
+    only = ada.get("/admin/credentials", params={"userId": location.rpartition("/")[2]}).text
+    assert "Token nightly of backups@helpdesk.example" in only and 'aria-label="Session ' not in only
+    for wrong in ({"userId": "x"}, {"userId": "0"}, {"user": "1"}):
+        assert ada.get("/admin/credentials", params=wrong).status_code == 422
+    page = ada.get("/admin/credentials", params={"userId": ""}).text
+    assert 'aria-label="Session ' in page
     assert "Token nightly of backups@helpdesk.example" in page and "soon:" not in page
     world.clock.advance(days=20)
     ada, csrf = world.client("ada"), {}

@@ -214,6 +214,7 @@ def test_a_merge_on_the_pages_cannot_be_undone(scene: World) -> None:
     assert "Preview" in tess.get(page).text
     assert tess.get(page, params={"into": "Nothing"}).status_code == 404
     assert tess.get(page, params={"into": "old"}).status_code == 400
+    assert tess.get(page, params={"target": "kept"}).status_code == 422
     preview = tess.get(page, params={"into": "kept"}).text
     assert "This cannot be undone." in preview and "Acme Manufacturing" in preview
     done = tess.post(page, data={"into": "Kept"}, headers={"X-Request-ID": "merging"})

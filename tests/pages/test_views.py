@@ -57,3 +57,9 @@ def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None
     expect(page.get_by_text("No views yet")).to_be_visible()
     omar.goto("/start")
     omar.wait_for_url("**/?open=true")
+
+
+def test_a_new_view_has_the_filters_of_its_address(world: World) -> None:
+    tess = world.client("tess")
+    assert 'value="tag=vpn"' in tess.get("/views/new", params={"query": "tag=vpn"}).text
+    assert tess.get("/views/new", params={"filters": "tag=vpn"}).status_code == 422

@@ -5,7 +5,7 @@ from typing import get_args
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.credentials import Revocation
+from issue_tracker.api.credentials import Id, Revocation
 from issue_tracker.auth import users
 from issue_tracker.auth.all_credentials import Kind, list_credentials, revoke_credentials
 from issue_tracker.clock import now
@@ -31,19 +31,19 @@ MOST = 500
 """Maximum number of credentials of each kind on the page."""
 
 
-class CredentialsView(msgspec.Struct, frozen=True):
-    """The filter as requested, and the users to choose from."""
+class OwnerQuery(msgspec.Struct, frozen=True):
+    """The filter of the page: only credentials of this user."""
 
-    user: str
-    users: list[tuple[str, str]]
+    user_id: Id | None = msgspec.field(default=None, name="userId")
+
+
+EVERYBODY = OwnerQuery()
 
 
 @routes.get(PATH)
-def show_credentials(request: Request) -> Response:
+def show_credentials(request: Request, query: OwnerQuery = EVERYBODY) -> Response:
     """Shows the tokens, the active sessions and the known browsers of all users, or of one; and the SCIM tokens."""
-    chosen = request.query_params.get("userId", "")
-    user_id = whole_number(chosen) or None
-    found = list_credentials(request.tx, request.settings, request.actor, now(), user_id=user_id)
+    found = list_credentials(request.tx, request.settings, request.actor, now(), user_id=query.user_id)
     everybody = users.list_users(request.tx, request.actor)
     people = [(str(user.user_id), f"{user.name} ({user.email})") for user in everybody]
     return page(
@@ -51,8 +51,8 @@ def show_credentials(request: Request) -> Response:
         "auth/all_credentials.html",
         place="admin",
         section="credentials",
-        view=CredentialsView(chosen, [("", "Everybody"), *people]),
-        form=FormView({"userId": chosen}),
+        people=[("", "Everybody"), *people],
+        form=FormView({"userId": str(query.user_id or "")}),
         lists={kind: [one for one in found if one.kind == kind][:MOST] for kind in KINDS},
         more=any(sum(one.kind == kind for one in found) > MOST for kind in KINDS),
         most=MOST,

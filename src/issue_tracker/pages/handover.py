@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -30,17 +30,17 @@ routes = PageRoutes()
 SHIFT = timedelta(hours=8)
 """The period that is shown to a user without an earlier visit."""
 
-FORMS = {"text": TEXT, "markdown": MARKDOWN}
+STYLES = {"text": TEXT, "markdown": MARKDOWN}
 
 
 class HandoverQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The start of the period: a time, in UTC unless it has an offset, or a number of hours ago; by default the end of
-    the last visit.
+    the last visit. With `format`, the handover is a text instead of a page.
     """
 
     since: str = ""
     hours: Annotated[int, Meta(ge=1, le=24 * 31)] | None = None
-    format: str = ""
+    format: Literal["text", "markdown"] | None = None
 
 
 class HandoverView(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +75,7 @@ def show_handover(request: Request) -> Response:
     try:
         query = read_query(request.parameters, HandoverQuery, request.settings.query_values)
         at = now()
-        chosen = read_moment("since", query.since.strip())
-        if query.format not in ("", *FORMS):
-            raise InvalidQuery.field("format", "must be text or markdown")
+        chosen = read_moment("since", query.since)
     except InvalidQuery as refused:
         given = dict(request.parameters).get("since", "")
         view = HandoverView(handover=None, wrong=problems_by_field(refused, ("since",)), given=given)
@@ -89,8 +87,8 @@ def show_handover(request: Request) -> Response:
         visit = find_last_visit(request.tx, request.user_id, at)
     since = chosen or visit or at - (timedelta(hours=query.hours) if query.hours else SHIFT)
     found = read_handover(request.tx, request.actor, since, at)
-    if query.format:
-        text = handover_text(found, FORMS[query.format], request.settings.public_url)
+    if query.format is not None:
+        text = handover_text(found, STYLES[query.format], request.settings.public_url)
         return Response(text, media_type="text/plain")
     texts = {"since": iso(since)}
     view = HandoverView(

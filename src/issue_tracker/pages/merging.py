@@ -1,5 +1,6 @@
 """Pages that merge an issue into another one: choice of the issue, preview of the companies, confirmation."""
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.errors import AppError, NotFound
@@ -15,15 +16,23 @@ from issue_tracker.pages.templating import page
 routes = PageRoutes()
 
 
+class MergeQuery(msgspec.Struct, frozen=True):
+    """The name of the issue that remains; empty until it is chosen."""
+
+    into: str = ""
+
+
+NOT_CHOSEN = MergeQuery()
+
+
 @routes.get("/issues/{issue_id}/merge")
-def show_merge(request: Request, issue_id: int) -> Response:
+def show_merge(request: Request, issue_id: int, query: MergeQuery = NOT_CHOSEN) -> Response:
     """Shows the form for the name of the other issue; with `into`, a preview of the result."""
     source = get_issue_head_by_id(request.tx, request.actor, issue_id)
-    into = request.query_params.get("into", "").strip()
-    form, plan, target, status = FormView({"into": into}), None, None, 200
-    if into:
+    form, plan, target, status = FormView({"into": query.into}), None, None, 200
+    if query.into:
         try:
-            target = get_issue_head(request.tx, request.actor, into)
+            target = get_issue_head(request.tx, request.actor, query.into)
             plan = plan_merge(request.tx, request.actor, source, target)
         except AppError as refused:
             form.errors["into"] = refused.fields[0].message if refused.fields else refused.detail

@@ -3,7 +3,7 @@
 A page differs in its input, a form with its CSRF token in the field `_csrf`, and in the presentation of errors. A
 handler is `def handler(request: Request, form: Form, <segments of the path>) -> Response`; only POST handlers have
 `form`. A page with parameters declares them in a struct, as its optional argument `query`; other parameters are
-rejected.
+rejected. A page that declares none ignores them.
 
 A form is declared once. The page that shows the form has an optional argument of type `FormView`; the handler that
 receives the form names that page in `shown_by`. If the handler rejects the form, the page is shown again with the

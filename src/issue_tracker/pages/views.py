@@ -1,5 +1,6 @@
 """The pages of saved views: the list, a new view from the current filters, and the start view of a user."""
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.api.views import NewView, ViewChange, change_view, save_view
@@ -31,10 +32,19 @@ def show_views(request: Request) -> Response:
     return page(request, "views/list.html", place="issues", views=list_views(request.tx, request.actor))
 
 
+class NewViewQuery(msgspec.Struct, frozen=True):
+    """The filters and the order to save, as in the address of the list of issues."""
+
+    query: str = ""
+
+
+WITHOUT_FILTERS = NewViewQuery()
+
+
 @routes.get("/views/new")
-def show_new_view(request: Request, form: FormView | None = None) -> Response:
-    """Shows the form to save the filters in the parameter `query`."""
-    form = (form or FormView()).with_defaults({"query": dict(request.parameters).get("query", "")})
+def show_new_view(request: Request, form: FormView | None = None, query: NewViewQuery = WITHOUT_FILTERS) -> Response:
+    """Shows the form to save a view."""
+    form = (form or FormView()).with_defaults({"query": query.query})
     return page(request, "views/new.html", place="issues", form=form)
 
 
