@@ -166,18 +166,17 @@ def create_user(request: Request, body: NewUser) -> Response:
     fresh = hash_new_password(body.password, email=body.email, name=body.name) if body.password else None
 
     def create() -> Response:
-        user = create_account(request, body, fresh)
-        invited = not fresh and not user.service_account and may_use_password(request.settings, body.email)
-        link = invitation_link(request, user.user_id).invitation_url if invited else None
-        content = CreatedUser(**msgspec.structs.asdict(user), invitation_url=link)
-        return SecretResponse(msgspec.to_builtins(content), "invitation_url", 201)
+        return SecretResponse(msgspec.to_builtins(create_account(request, body, fresh)), "invitation_url", 201)
 
     with request.write():
         return once(request, create)
 
 
-def create_account(request: Request, body: NewUser, password_hash: str | None) -> UserWithAccess:
-    """Creates the account of a body in the open transaction. Raises what the operations raise."""
+def create_account(request: Request, body: NewUser, password_hash: str | None) -> CreatedUser:
+    """Creates the account of a body in the open transaction, and invites its user if they need a password.
+
+    Raises what the operations raise.
+    """
     user = users.create_user(
         request.tx,
         request.actor,
@@ -190,7 +189,26 @@ def create_account(request: Request, body: NewUser, password_hash: str | None) -
     if body.company_access is not None:
         set_company_access(request.tx, request.actor, user.user_id, grant_of(request, body.company_access))
     [created] = with_access(request, [user])
-    return created
+    invited = password_hash is None and not user.service_account and may_use_password(request.settings, user.email)
+    link = invitation_link(request, user.user_id).invitation_url if invited else None
+    return CreatedUser(**msgspec.structs.asdict(created), invitation_url=link)
+
+
+def change_account(request: Request, user_id: int, body: UserChange, password_hash: str | None = None) -> None:
+    """Changes an account in the open transaction; `password_hash` is that of the password in the body. Raises what the
+    operations raise.
+    """
+    users.update_user(
+        request.tx,
+        request.actor,
+        user_id,
+        name=body.name,
+        role=body.role,
+        active=body.active,
+        password_hash=password_hash,
+    )
+    if body.company_access is not None:
+        set_company_access(request.tx, request.actor, user_id, grant_of(request, body.company_access))
 
 
 def invitation_link(request: Request, user_id: int) -> InvitationLink:
@@ -250,10 +268,6 @@ def update_user(request: Request, user_id: int, body: UserChange) -> Response:
             user = users.get_user(tx, user_id)
         fresh = hash_new_password(body.password, email=user.email, name=body.name or user.name)
     with request.write() as tx:
-        users.update_user(
-            tx, request.actor, user_id, name=body.name, role=body.role, active=body.active, password_hash=fresh
-        )
-        if body.company_access is not None:
-            set_company_access(tx, request.actor, user_id, grant_of(request, body.company_access))
+        change_account(request, user_id, body, fresh)
         [user] = with_access(request, [users.get_user(tx, user_id)])
     return json_response(user)

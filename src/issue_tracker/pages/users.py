@@ -6,10 +6,9 @@ from issue_tracker.actor import Role
 from issue_tracker.api.devices import devices_of
 from issue_tracker.api.tokens import token_of
 from issue_tracker.api.user_credentials import FactorReset
-from issue_tracker.api.users import NewUser, UserChange, create_account, grant_of, invitation_link, with_access
+from issue_tracker.api.users import NewUser, UserChange, change_account, create_account, invitation_link, with_access
 from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.browsers import forget_browser
-from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors import stored
 from issue_tracker.auth.group_mappings.queries import SCIM, list_mappings
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
@@ -75,9 +74,9 @@ def create(request: Request, form: Form) -> Response:
     user = create_account(request, body, None)
     if user.service_account:
         return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Create a token for it.")))
-    if not may_use_password(request.settings, user.email):
+    if user.invitation_url is None:
         return redirect("/admin/users", flash_cookie(request, Flash(f"Added {user.name}.")))
-    return _with_link(request, user)
+    return _with_link(request, user.name, user.invitation_url)
 
 
 @routes.get("/admin/users/{user_id}")
@@ -147,16 +146,15 @@ def change(request: Request, form: Form, user_id: int) -> Response:
         consequence = "All sessions end. All tokens are revoked permanently, even if you activate the user again."
         if unsure := confirmation(request, form, f"Disable {user.name}?", consequence, "Disable the user"):
             return unsure
-    users.update_user(request.tx, request.actor, user_id, name=body.name, role=body.role, active=body.active)
-    if body.company_access is not None:
-        set_company_access(request.tx, request.actor, user_id, grant_of(request, body.company_access))
+    change_account(request, user_id, body)
     return redirect("/admin/users", flash_cookie(request, Flash("Saved.")))
 
 
 @routes.post("/admin/users/{user_id}/invitation", proof=Proof.FRESH_SESSION, shown_by=show_user)
 def invite(request: Request, form: Form, user_id: int) -> Response:
     """Shows a link with which the user chooses a new password, once."""
-    return _with_link(request, users.get_user(request.tx, user_id))
+    user = users.get_user(request.tx, user_id)
+    return _with_link(request, user.name, invitation_link(request, user_id).invitation_url)
 
 
 @routes.post(
@@ -217,10 +215,9 @@ def forget_device(request: Request, form: Form, user_id: int, id: str) -> Respon
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The browser has been forgotten.")))
 
 
-def _with_link(request: Request, user: users.User) -> Response:
-    """Redirects to the list of users, which shows a new link for this user once."""
-    url = invitation_link(request, user.user_id).invitation_url
-    text = f"Send this link to {user.name}. It works once, within 72 hours, and is shown only once:"
+def _with_link(request: Request, name: str, url: str | None) -> Response:
+    """Redirects to the list of users, which shows the new link of the user with this name once."""
+    text = f"Send this link to {name}. It works once, within 72 hours, and is shown only once:"
     return redirect("/admin/users", flash_cookie(request, Flash(text, secret=url)))
 
 
