@@ -9,7 +9,7 @@ thread, in one transaction (read for GET, write otherwise) that is committed bef
 from collections.abc import Callable, Mapping
 from inspect import signature
 from types import UnionType
-from typing import Any, TypedDict, Unpack, get_type_hints
+from typing import Any, ClassVar, TypedDict, Unpack, get_type_hints
 
 import msgspec
 from sqlalchemy import Connection
@@ -207,6 +207,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Routes:
     """The routes of one feature's API. Declarations inherit its `access` and `proof` unless they set their own."""
 
+    route_type: ClassVar[type[Route]] = Route
+
     def __init__(self, tag: str, *, access: Access = Access.HELPDESK, proof: Proof = Proof.CREDENTIAL) -> None:
         self.tag = tag
         self.access = access
@@ -227,32 +229,24 @@ class Routes:
 
     def _declare(self, method: str, path: str, options: RouteOptions) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
-            hints, segments = hints_of(handler, ("body", "query"))
-            chosen: RouteOptions = {"access": self.access, "proof": self.proof, **options}
-            self.declared.append(
-                Route(
-                    method=method,
-                    path=path,
-                    handler=handler,
-                    tag=self.tag,
-                    body=hints.get("body"),
-                    query=hints.get("query"),
-                    segments=segments,
-                    **chosen,
-                )
-            )
+            inputs, chosen = _inputs(handler), self.with_defaults(options)
+            route = self.route_type(method=method, path=path, handler=handler, tag=self.tag, **inputs, **chosen)
+            self.declared.append(route)
             return handler
 
         return declare
 
+    def with_defaults(self, options: RouteOptions) -> RouteOptions:
+        """Returns the options of a declaration, completed by those of all routes of the feature."""
+        return {"access": self.access, "proof": self.proof, **options}
 
-def hints_of(handler: Handler, inputs: tuple[str, ...]) -> tuple[dict[str, Any], tuple[tuple[str, type], ...]]:
-    """Returns the types of a handler's parameters, and the parameters that are path segments: those that are neither
-    the request, nor in `inputs`, nor optional.
-    """
+
+def _inputs(handler: Handler) -> dict[str, Any]:
+    """Returns what the parameters of a handler declare, as fields of a route. A path segment is never optional."""
     hints = get_type_hints(handler)
     required = [name for name, one in signature(handler).parameters.items() if one.default is one.empty]
-    return hints, tuple((name, hints[name]) for name in required if name not in ("request", *inputs))
+    segments = [(name, hints[name]) for name in required if name not in ("request", "body", "query", "form")]
+    return {"body": hints.get("body"), "query": hints.get("query"), "segments": tuple(segments)}
 
 
 def require_media_type(request: Request, expected: str, otherwise: str) -> None:

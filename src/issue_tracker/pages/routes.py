@@ -36,7 +36,7 @@ from issue_tracker.errors import (
 from issue_tracker.http.errors import error_response
 from issue_tracker.http.identity import Access, Proof, authorize
 from issue_tracker.http.request import Identity, Request
-from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
+from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes
 from issue_tracker.http.validation import read_query
 from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
 from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form, decoded
@@ -199,35 +199,22 @@ def _confirmation_page(request: Request, error: AppError) -> Response:
 class PageRoutes(Routes):
     """The pages of one feature."""
 
+    route_type = PageRoute
+
     def __init__(self, *, access: Access = Access.HELPDESK) -> None:
         super().__init__("Pages", access=access, proof=Proof.SESSION)
 
     def get(self, path: str, **options: Unpack[PageOptions]) -> Callable[[Handler], Handler]:
-        return self._declare_page("GET", path, options)
+        return self._declare("GET", path, options)
 
     def post(self, path: str, **options: Unpack[PageOptions]) -> Callable[[Handler], Handler]:
-        return self._declare_page("POST", path, options)
+        return self._declare("POST", path, options)
 
-    def _declare_page(self, method: str, path: str, options: PageOptions) -> Callable[[Handler], Handler]:
-        def declare(handler: Handler) -> Handler:
-            hints, segments = hints_of(handler, ("form",))
-            chosen: PageOptions = {"access": self.access, "proof": self.proof, **options}
-            if chosen["proof"] is Proof.FRESH_SESSION:
-                chosen["hashes"] = True  # the password that confirms comes with the form
-            self.declared.append(
-                PageRoute(
-                    method=method,
-                    path=path,
-                    handler=handler,
-                    tag=self.tag,
-                    segments=segments,
-                    query=hints.get("query"),
-                    **chosen,
-                )
-            )
-            return handler
-
-        return declare
+    def with_defaults(self, options: RouteOptions) -> RouteOptions:
+        chosen = super().with_defaults(options)
+        if chosen["proof"] is Proof.FRESH_SESSION:
+            chosen["hashes"] = True  # the password that confirms comes with the form
+        return chosen
 
 
 def wants_json(request: Request) -> bool:

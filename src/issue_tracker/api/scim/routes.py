@@ -15,7 +15,7 @@ from issue_tracker.errors import AppError, Invalid, Unauthenticated
 from issue_tracker.http import conditional
 from issue_tracker.http.identity import Access, find_bearer
 from issue_tracker.http.request import Identity, Request, require_content, require_identity_encoding
-from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes, hints_of
+from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes
 
 BASE = "/scim/v2"
 
@@ -91,23 +91,16 @@ class RefusedScimRoute(ScimRoute, frozen=True, kw_only=True):
 class ScimRoutes(Routes):
     """Routes of SCIM. Their paths are relative to `/scim/v2`."""
 
+    route_type = ScimRoute
+
     def patch(self, path: str, **options: Unpack[RouteOptions]) -> Callable[[Handler], Handler]:
         return self._declare("PATCH", path, options)
 
     def _declare(self, method: str, path: str, options: RouteOptions) -> Callable[[Handler], Handler]:
-        def declare(handler: Handler) -> Handler:
-            _, segments = hints_of(handler, ())
-            path_here = f"{BASE}{path}"
-            route = ScimRoute(
-                method=method, path=path_here, handler=handler, tag=self.tag, segments=segments, **options
-            )
-            self.declared.append(route)
-            return handler
-
-        return declare
+        return super()._declare(method, f"{BASE}{path}", options)
 
 
-routes = ScimRoutes("SCIM")
+routes = ScimRoutes("SCIM", access=Access.PROVIDER)
 
 
 @routes.get("/ServiceProviderConfig")
