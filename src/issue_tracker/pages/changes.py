@@ -20,11 +20,11 @@ from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id
 from issue_tracker.issues.undo import count_changes, last_change_after, undo
 from issue_tracker.names import parse_update, whole_number
 from issue_tracker.pages.assignment_details import save_details, show_details
-from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import HOME, local, redirect
 from issue_tracker.pages.notes import is_note_alone, nothing_ticked, save_note
-from issue_tracker.pages.reviews import ChangedPlace, Outcomes, StatusForm, apply, review, status_form
+from issue_tracker.pages.reviews import ChangedPlace, Outcomes, StatusForm, answered, apply, review, status_form
 from issue_tracker.pages.routes import PageRoutes, wants_json
 from issue_tracker.pages.selection import (
     MovedPlace,
@@ -166,24 +166,16 @@ def change_selection(request: Request, form: Form) -> Response:
     changed, skipped = [], 0
     if change.note and is_note_alone(selected, change):
         saved = save_note(request, selected, parse_update(change.note))
-        return (
-            json_response(Outcomes(saved, []))
-            if wants_json(request)
-            else redirect(back, flash_cookie(request, Flash(saved)))
-        )
+        return answered(request, back, Outcomes(saved, []))
     for each in selected:
         for company, result in zip(each.companies, apply(request, each, change, single=single), strict=True):
             if result.outcome is Outcome.CHANGED:
                 changed.append(place_of(each.issue.issue_id, company.company_id))
             else:
                 skipped += 1
-    text = _summary(len(changed), skipped, change.status)
-    if wants_json(request):
-        at = iso(now())
-        return json_response(
-            Outcomes(text, [ChangedPlace(on, change.status and change.status.value, at) for on in changed])
-        )
-    return redirect(back, flash_cookie(request, Flash(text, request.request_id if changed else None)))
+    text, at = _summary(len(changed), skipped, change.status), iso(now())
+    places = [ChangedPlace(on, change.status and change.status.value, at) for on in changed]
+    return answered(request, back, Outcomes(text, places), request.request_id if changed else None)
 
 
 @routes.post("/undo")
@@ -196,13 +188,11 @@ def undo_change(request: Request, form: Form) -> Response:
     if left > 0:
         reason = "it has been changed since" if left == 1 else "they have been changed since"
         text = f"{len(undone)} undone, {left} left because {reason}."
-    if wants_json(request):
-        places = [
-            ChangedPlace(place_of(each.issue_id, each.company_id), each.status, iso(each.status_since or now()))
-            for each in undone
-        ]
-        return json_response(Outcomes(text, places))
-    return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))
+    places = [
+        ChangedPlace(place_of(each.issue_id, each.company_id), each.status, iso(each.status_since or now()))
+        for each in undone
+    ]
+    return answered(request, local(form.get("next")), Outcomes(text, places))
 
 
 def _changed_since(request: Request, request_id: str) -> str:
@@ -219,5 +209,5 @@ def _summary(changed: int, skipped: int, status: Status | None) -> str:
     if not changed:
         return "Nothing had to be changed."
     done = "removed" if status is None else f"set to {status.label}"
-    companies = f"{changed} {'company' if changed == 1 else 'companies'} {done}."
+    companies = f"{number_of_companies(changed)} {done}."
     return f"{companies} {skipped} skipped." if skipped else companies

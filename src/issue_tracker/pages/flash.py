@@ -41,6 +41,11 @@ def with_look_alikes(text: str, names: Sequence[str]) -> str:
     return f"{text} The name looks like that of “{names[0]}”{others}."
 
 
+def number_of_companies(number: int) -> str:
+    """Returns `1 company`, `2 companies`."""
+    return f"{number} {'company' if number == 1 else 'companies'}"
+
+
 def flash_cookie(request: Request, flash: Flash, session_token: str | None = None) -> str:
     """Returns the Set-Cookie value that carries a flash over a redirect.
 

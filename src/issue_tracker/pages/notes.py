@@ -6,13 +6,12 @@ from starlette.responses import Response
 
 from issue_tracker.errors import Invalid
 from issue_tracker.http.request import Request
-from issue_tracker.http.responses import json_response
 from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.names import UpdateText, parse_update
-from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
+from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form
 from issue_tracker.pages.navigation import local, redirect
-from issue_tracker.pages.reviews import Outcomes, StatusForm
+from issue_tracker.pages.reviews import Outcomes, StatusForm, answered
 from issue_tracker.pages.routes import PageRoutes, wants_json
 from issue_tracker.pages.selection import NothingTicked, SelectedIssue, selected_issues
 
@@ -30,11 +29,7 @@ def save(request: Request, form: Form) -> Response:
         saved = save_note(request, selected_issues(request, form.all("on"), lock=True), parse_update(text))
     except NothingTicked as error:
         return nothing_ticked(request, form, back, error)
-    return (
-        json_response(Outcomes(saved, []))
-        if wants_json(request)
-        else redirect(back, flash_cookie(request, Flash(saved)))
-    )
+    return answered(request, back, Outcomes(saved, []))
 
 
 def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateText) -> str:
@@ -44,8 +39,7 @@ def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateT
     """
     for each in selected:
         add_update(request.tx, request.actor, each.issue, text, companies=each.companies)
-    count = sum(len(each.companies) for each in selected)
-    return f"Note saved for {count} {'company' if count == 1 else 'companies'}."
+    return f"Note saved for {number_of_companies(sum(len(each.companies) for each in selected))}."
 
 
 def is_note_alone(selected: Sequence[SelectedIssue], change: StatusForm) -> bool:

@@ -8,7 +8,7 @@ from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.fields import IssueFields
 from issue_tracker.issues.operations import update_issue
 from issue_tracker.issues.queries.issue import get_issue_head_by_id
-from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form
 from issue_tracker.pages.navigation import local, redirect
 from issue_tracker.pages.routes import PageRoutes
@@ -36,7 +36,7 @@ def own_assignments(request: Request, form: Form) -> Response:
         change_assignments(request.tx, request.actor, each.issue, each.companies, owner=owner)
     count = sum(len(each.companies) for each in selected)
     if owner:
-        text = f"{count} {'company' if count == 1 else 'companies'} assigned to you."
+        text = f"{number_of_companies(count)} assigned to you."
     else:
         text = "One company has no owner now." if count == 1 else f"{count} companies have no owner now."
     return redirect(local(form.get("next")), flash_cookie(request, Flash(text)))

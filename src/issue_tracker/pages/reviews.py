@@ -6,11 +6,15 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.http.request import Request
+from issue_tracker.http.responses import json_response
 from issue_tracker.issues.assignments import unassign
 from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
 from issue_tracker.issues.queries.issue import find_status, list_members
 from issue_tracker.names import Note
+from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form
+from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.routes import wants_json
 from issue_tracker.pages.selection import NOT_AFFECTED, MovedPlace, SelectedIssue, place_of
 from issue_tracker.pages.templating import fragment, page
 from issue_tracker.status import Status
@@ -73,6 +77,15 @@ class Outcomes(msgspec.Struct, frozen=True):
     text: str
     changed: list[ChangedPlace]
     moved: list[MovedPlace] = []
+
+
+def answered(request: Request, back: str, outcomes: Outcomes, undo: str | None = None) -> Response:
+    """Returns the result of a form: as JSON for a script, otherwise as a message on the page `back`. `undo` is the id
+    of the request that the message offers to undo.
+    """
+    if wants_json(request):
+        return json_response(outcomes)
+    return redirect(back, flash_cookie(request, Flash(outcomes.text, undo)))
 
 
 def status_form(form: Form) -> StatusForm:

@@ -10,7 +10,7 @@ from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_member
 from issue_tracker.issues.updates import operations
 from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
 from issue_tracker.pages.confirmations import confirmation
-from issue_tracker.pages.flash import Flash, flash_cookie
+from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.issues import show_issue
 from issue_tracker.pages.navigation import redirect
@@ -59,7 +59,7 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
     changed = len(_statuses(request, issue_id).items() - before.items())
     if not (body.status and changed):
         return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, Flash("Update added.")))
-    companies_set = f"{changed} {'company' if changed == 1 else 'companies'} set to {body.status.label}"
+    companies_set = f"{number_of_companies(changed)} set to {body.status.label}"
     flash = Flash(f"Update added. {companies_set}.", request.request_id)
     return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, flash))
 
