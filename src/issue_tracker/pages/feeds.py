@@ -11,13 +11,14 @@ from issue_tracker.alerts.senders import Kind
 from issue_tracker.api.alert_feeds import FeedToTry, tried_feed
 from issue_tracker.api.alert_receivers import NewReceiver
 from issue_tracker.companies.groups.queries import list_group_names
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.names import whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.receivers import receiver_of_kind
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -58,7 +59,7 @@ def create_feed(request: Request, form: Form) -> Response:
 @routes.get(f"{HERE}/{{id}}")
 def show_feed(request: Request, id: int, form: FormView | None = None, trial: FeedTrial | None = None) -> Response:
     """Shows how polling a feed goes, and the form to change it."""
-    receiver = _feed_receiver(request, id)
+    receiver = receiver_of_kind(request, id, Kind.FEED)
     feed = receiver.feed
     stored: dict[str, Any] = {}
     if feed is not None:
@@ -77,7 +78,7 @@ def show_feed(request: Request, id: int, form: FormView | None = None, trial: Fe
 def change_feed(request: Request, form: Form, id: int) -> Response:
     """Changes a feed, or tries it."""
     with request.read():
-        receiver = _feed_receiver(request, id)
+        receiver = receiver_of_kind(request, id, Kind.FEED)
     if form.get("try"):
         trial = _trial(request, form, receiver.name)
         with request.read():
@@ -119,11 +120,3 @@ def _typed(form: Form) -> dict[str, Any]:
     if minutes is None:
         raise Invalid.field("interval_minutes", "must be a whole number")
     return {**form.fields("url", "company_group"), "interval_minutes": minutes}
-
-
-def _feed_receiver(request: Request, receiver_id: int) -> Receiver:
-    """Returns a receiver of the kind `feed`. Raises NotFound for a receiver of another kind, which has no such page."""
-    receiver = receivers.get_receiver(request.tx, request.actor, receiver_id)
-    if receiver.kind is not Kind.FEED:
-        raise NotFound("No such feed.")
-    return receiver

@@ -7,15 +7,14 @@ from starlette.responses import Response
 from issue_tracker.alerts import receivers
 from issue_tracker.alerts.mail.operations import MailTrial, last_message, try_patterns
 from issue_tracker.alerts.mail.patterns import MailPatterns
-from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.api.alert_receivers import PatternTrial
-from issue_tracker.errors import NotFound
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.receivers import receiver_of_kind
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -29,7 +28,7 @@ EXAMPLE = "From: rmm@example.com\nSubject: DOWN: Line down\n\nCompany: Contoso\n
 @routes.get(f"{HERE}/{{id}}")
 def show_receiver(request: Request, id: int, form: FormView | None = None, trial: MailTrial | None = None) -> Response:
     """Shows the patterns of a receiver of e-mail, with the last message that it processed."""
-    receiver = _mail_receiver(request, id)
+    receiver = receiver_of_kind(request, id, Kind.EMAIL)
     patterns = receiver.patterns or MailPatterns()
     typed: dict[str, Any] = {
         "subject": "\n".join(patterns.subject),
@@ -52,7 +51,7 @@ def show_receiver(request: Request, id: int, form: FormView | None = None, trial
 @routes.post(f"{HERE}/{{id}}", proof=Proof.FRESH_SESSION, shown_by=show_receiver, form=ShownForm(within="patterns"))
 def change_patterns(request: Request, form: Form, id: int) -> Response:
     """Saves the patterns, or tries them on a message."""
-    receiver = _mail_receiver(request, id)
+    receiver = receiver_of_kind(request, id, Kind.EMAIL)
     patterns = {
         "subject": form.lines("subject"),
         "body": form.lines("body"),
@@ -66,11 +65,3 @@ def change_patterns(request: Request, form: Form, id: int) -> Response:
         return show_receiver(request, receiver.id, FormView(dict(form.pairs)), trial)
     receivers.update_receiver(request.tx, request.actor, receiver.id, patterns=body.patterns)
     return redirect("/admin/alerts", flash_cookie(request, Flash("The patterns have been saved.")))
-
-
-def _mail_receiver(request: Request, receiver_id: int) -> Receiver:
-    """Returns a receiver of e-mail. Raises NotFound for a receiver of another kind, which has no page."""
-    receiver = receivers.get_receiver(request.tx, request.actor, receiver_id)
-    if receiver.kind is not Kind.EMAIL:
-        raise NotFound("No such receiver.")
-    return receiver

@@ -4,19 +4,18 @@ from typing import Any
 
 from starlette.responses import Response
 
-from issue_tracker.alerts import receivers
 from issue_tracker.alerts.mailboxes.operations import remove_mailbox
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings
-from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.senders import Kind
 from issue_tracker.api.alert_mailboxes import NewMailbox, read_mailbox, store_mailbox
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.names import whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
 from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.receivers import receiver_of_kind
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -41,7 +40,7 @@ SECURITY = [("tls", "TLS from the beginning (port 993)"), ("starttls", "STARTTLS
 @routes.get(HERE)
 def show_mailbox(request: Request, id: int, form: FormView | None = None) -> Response:
     """Shows how polling the mailbox goes, and the form to set or change it."""
-    receiver = _mail_receiver(request, id)
+    receiver = receiver_of_kind(request, id, Kind.EMAIL)
     mailbox = receiver.mailbox
     stored: dict[str, Any] = {}
     if mailbox is not None:
@@ -61,7 +60,7 @@ def show_mailbox(request: Request, id: int, form: FormView | None = None) -> Res
 def change_mailbox(request: Request, form: Form, id: int) -> Response:
     """Sets or changes the mailbox, if the server can sign in to it."""
     with request.read():
-        _mail_receiver(request, id)
+        receiver_of_kind(request, id, Kind.EMAIL)
     body = form.read(_typed(form), NewMailbox)
     waiting = read_mailbox(request, id, body).waiting
     store_mailbox(request, id, body)
@@ -88,11 +87,3 @@ def _typed(form: Form) -> dict[str, Any]:
     # An app password is often shown, and pasted, with spaces around it.
     optional = ("processed_folder", "password", "token_url", "client_id", "scope")
     return typed | {name: form.get(name).strip() or None for name in optional}
-
-
-def _mail_receiver(request: Request, receiver_id: int) -> Receiver:
-    """Returns a receiver of e-mail. Raises NotFound for a receiver of another kind, which has no mailbox."""
-    receiver = receivers.get_receiver(request.tx, request.actor, receiver_id)
-    if receiver.kind is not Kind.EMAIL:
-        raise NotFound("No such receiver.")
-    return receiver
