@@ -7,12 +7,13 @@ from issue_tracker.auth.group_mappings import operations, queries
 from issue_tracker.auth.group_mappings.queries import SCIM
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
+from issue_tracker.pages.company_access import ACCESSES, access_fields, access_of, access_sources
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.pages.users import ACCESSES, ROLES, access_of
+from issue_tracker.pages.users import ROLES
 
 routes = PageRoutes(access=Access.SUPER_ADMIN)
 
@@ -29,7 +30,7 @@ def show_mappings(request: Request, form: FormView | None = None) -> Response:
         place="admin",
         section="group-mappings",
         mappings=queries.list_mappings(request.tx, request.actor),
-        sources=_sources(request),
+        sources=access_sources(request),
         roles=ROLES,
         accesses=ACCESSES,
         form=(form or FormView()).with_defaults({"source": first, "role": "technician", "access": "limited"}),
@@ -48,22 +49,20 @@ def create(request: Request, form: Form) -> Response:
 def show_mapping(request: Request, mapping_id: int, form: FormView | None = None) -> Response:
     """Shows the form to change or delete a group mapping."""
     mapping = queries.get_mapping(request.tx, request.actor, mapping_id)
-    granted = mapping.company_access
     present = {
         "source": mapping.source,
         "group": mapping.group,
         "role": mapping.role.value,
-        "access": "limited" if granted else "all",
-        "company_groups": "\n".join(granted.company_groups) if granted else "",
-        "companies": "\n".join(granted.companies) if granted else "",
+        **access_fields(mapping.company_access),
     }
+    sources = access_sources(request)
     return page(
         request,
         "auth/group_mapping.html",
         place="admin",
         section="group-mappings",
         mapping=mapping,
-        sources=_sources(request) | {mapping.source: _sources(request).get(mapping.source, mapping.source)},
+        sources=sources | {mapping.source: sources.get(mapping.source, mapping.source)},
         roles=ROLES,
         accesses=ACCESSES,
         form=(form or FormView()).with_defaults(present),
@@ -93,7 +92,3 @@ def delete(request: Request, form: Form, mapping_id: int) -> Response:
 def _read(request: Request, form: Form) -> NewGroupMapping:
     fields = {**form.fields("source", "group", "role"), "company_access": access_of(request, form) or "all"}
     return form.read(fields, NewGroupMapping)
-
-
-def _sources(request: Request) -> dict[str, str]:
-    return {provider.id: provider.name for provider in request.settings.providers} | {SCIM: "SCIM"}

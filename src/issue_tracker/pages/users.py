@@ -10,7 +10,7 @@ from issue_tracker.api.users import NewUser, UserChange, change_account, create_
 from issue_tracker.auth import invitations, sessions, tokens, users
 from issue_tracker.auth.browsers import forget_browser
 from issue_tracker.auth.factors import stored
-from issue_tracker.auth.group_mappings.queries import SCIM, list_mappings
+from issue_tracker.auth.group_mappings.queries import list_mappings
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
 from issue_tracker.auth.single_sign_on.identities import list_identities, unlink_identity
 from issue_tracker.clock import now
@@ -18,11 +18,11 @@ from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.browsers import browser_name
+from issue_tracker.pages.company_access import ACCESSES, access_fields, access_of, access_sources
 from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
-from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.security import KINDS
 from issue_tracker.pages.templating import page
@@ -36,8 +36,6 @@ ROLES = {
     Role.CUSTOMER.value: "Customer",
     Role.MEMBER.value: "Member",
 }
-
-ACCESSES = {"all": "All companies", "limited": "Only the groups and companies below"}
 
 
 @routes.get("/admin/users")
@@ -94,9 +92,7 @@ def show_user(
         "name": user.name,
         "role": user.role.value,
         "active": user.active,
-        "access": "limited" if granted else "all",
-        "company_groups": "\n".join(granted.company_groups) if granted else "",
-        "companies": "\n".join(granted.companies) if granted else "",
+        **access_fields(granted),
     }
     form = (form or FormView()).with_defaults(present)
     return page(
@@ -223,12 +219,4 @@ def _with_link(request: Request, name: str, url: str | None) -> Response:
 
 def _decided_by(request: Request, source: str | None) -> str | None:
     """Returns the name of the source whose groups determine role and company access; None: they are set here."""
-    names = {provider.id: provider.name for provider in request.settings.providers} | {SCIM: "SCIM"}
-    return names.get(source, source) if source else None
-
-
-def access_of(request: Request, form: Form) -> str | dict[str, list[str]] | None:
-    """Returns the company access of the form as the API accepts it; None without it. Names alone also limit it."""
-    named = {"company_groups": form.lines("company_groups"), "companies": pasted_names(request, form, "companies")}
-    chosen = form.get("access") or ("limited" if any(named.values()) else None)
-    return named if chosen == "limited" else chosen
+    return access_sources(request).get(source, source) if source else None
