@@ -19,13 +19,10 @@ from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.pages.token_forms import REFUSED_TOKEN, lifetimes, moments, read_token, token_view
+from issue_tracker.pages.token_forms import REFUSED_TOKEN, REVOKED, lifetimes, moments, read_token, token_view
 from issue_tracker.pages.users import ROLES
 
 routes = PageRoutes(access=Access.SIGNED_IN)
-
-
-REVOKED = "Programs that use the token are then refused. This cannot be undone."
 
 
 class OwnName(msgspec.Struct):

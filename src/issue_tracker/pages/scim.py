@@ -1,13 +1,10 @@
 """The page of SCIM, for super admins: its URL, its tokens, and the provisioned groups."""
 
-from datetime import timedelta
-
 from starlette.responses import Response
 
 from issue_tracker.api.scim_tokens import NewScimToken
 from issue_tracker.auth.group_mappings.queries import SCIM, list_mappings
 from issue_tracker.auth.scim import groups, tokens
-from issue_tracker.clock import iso, now
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.pages.confirmations import confirmation
@@ -16,7 +13,7 @@ from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.pages.token_forms import LIFETIMES, lifetimes, moments
+from issue_tracker.pages.token_forms import lifetimes, moments, read_expiry
 from issue_tracker.pages.users import ROLES
 
 routes = PageRoutes(access=Access.SUPER_ADMIN)
@@ -57,10 +54,9 @@ def show_scim(request: Request, form: FormView | None = None) -> Response:
 @routes.post(f"{PATH}/tokens", proof=Proof.FRESH_SESSION, shown_by=show_scim, form=ShownForm({"expires_at": "days"}))
 def create_token(request: Request, form: Form) -> Response:
     """Creates a SCIM token, which is shown only once."""
-    days = form.get("days")
     fields = {
         "name": form.get("name"),
-        "expires_at": iso(now() + timedelta(days=int(days))) if days in LIFETIMES and days else None,
+        "expires_at": read_expiry(form),
         "networks": form.lines("networks"),
     }
     body = form.read(fields, NewScimToken)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from issue_tracker.api.tokens import NewToken
-from issue_tracker.clock import iso, now
+from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.settings import Settings
 
@@ -16,6 +16,8 @@ LIFETIMES = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "ne
 REFUSED_TOKEN = ShownForm({"company_access": "companies", "expires_at": "days"}, unknown="companies")
 """How the form is redisplayed: errors about unknown names of companies belong to their field."""
 
+REVOKED = "Programs that use the token are then refused. This cannot be undone."
+"""The consequence of revoking an API token, which its confirmation states."""
 
 SOON = timedelta(days=14)
 """A token that expires within this time is marked."""
@@ -48,14 +50,19 @@ def token_view(form: FormView | None, settings: Settings) -> FormView:
     return (form or FormView()).with_defaults({"days": "90" if "90" in offered else ""})
 
 
+def read_expiry(form: Form) -> Timestamp | None:
+    """Returns the end of the lifetime in the posted form; None if it chooses none of those that have an end."""
+    days = form.get("days")
+    return iso(now() + timedelta(days=int(days))) if days in LIFETIMES and days else None
+
+
 def read_token(form: Form) -> NewToken:
     """Returns the posted form as a body of the API. Raises Invalid that names every wrong field."""
-    days = form.get("days")
     companies, groups = form.lines("companies"), form.lines("company_groups")
     fields: dict[str, Any] = {
         "name": form.get("name"),
         "scopes": ["read", "write"] if form.get("scope") == "write" else ["read"],
-        "expires_at": iso(now() + timedelta(days=int(days))) if days in LIFETIMES and days else None,
+        "expires_at": read_expiry(form),
         "networks": form.lines("networks"),
         "company_access": {"company_groups": groups, "companies": companies} if companies or groups else "all",
     }

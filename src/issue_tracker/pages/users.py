@@ -26,7 +26,7 @@ from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.security import KINDS
 from issue_tracker.pages.templating import page
-from issue_tracker.pages.token_forms import REFUSED_TOKEN, lifetimes, moments, read_token, token_view
+from issue_tracker.pages.token_forms import REFUSED_TOKEN, REVOKED, lifetimes, moments, read_token, token_view
 
 routes = PageRoutes(access=Access.SUPER_ADMIN)
 
@@ -197,8 +197,7 @@ def create_token(request: Request, form: Form, user_id: int) -> Response:
 @routes.post("/admin/users/{user_id}/tokens/{id}/revoke")
 def revoke_token(request: Request, form: Form, user_id: int, id: int) -> Response:
     """Revokes a token of the user permanently, after a confirmation."""
-    consequence = "Programs that use the token are then refused. This cannot be undone."
-    if unsure := confirmation(request, form, "Revoke this token?", consequence, "Revoke the token"):
+    if unsure := confirmation(request, form, "Revoke this token?", REVOKED, "Revoke the token"):
         return unsure
     tokens.revoke_token(request.tx, request.actor, user_id, id)
     return redirect(f"/admin/users/{user_id}", flash_cookie(request, Flash("The token has been revoked.")))
