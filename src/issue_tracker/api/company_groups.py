@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies.groups import importing, operations, queries
+from issue_tracker.companies.groups.importing import ImportedGroups
 from issue_tracker.companies.groups.queries import CompanyGroup
 from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.csv_files import BadFile
@@ -114,16 +115,23 @@ def import_company_groups(request: Request, body: CompanyGroupImport) -> Respons
 
     If any row is invalid, nothing is imported, and `errors` names the rows.
     """
-    try:
-        rows = importing.read_text(body.csv)
-        imported = importing.import_groups(request.tx, request.actor, rows, replace=body.replace, dry_run=body.dry_run)
-    except BadFile as error:
-        raise Invalid.field("csv", str(error).rstrip(".")) from None
+    imported = import_text(request, body.csv, replace=body.replace, dry_run=body.dry_run)
     if imported.bad:
         fields = [FieldError("csv", f"line {row.line}: {row.reason}") for row in imported.bad[:MOST_BAD]]
         more = len(imported.bad) - MOST_BAD
         raise Invalid.of([*fields, FieldError("csv", f"{more:,} more lines are invalid")] if more > 0 else fields)
     return json_response(ImportedCompanyGroups(imported.created, imported.changed, imported.unchanged))
+
+
+def import_text(request: Request, csv: str, *, replace: bool, dry_run: bool = False) -> ImportedGroups:
+    """Imports the groups in a CSV text in the open transaction. Raises Invalid if the text is not valid CSV, and what
+    the operation raises.
+    """
+    try:
+        rows = importing.read_text(csv)
+        return importing.import_groups(request.tx, request.actor, rows, replace=replace, dry_run=dry_run)
+    except BadFile as error:
+        raise Invalid.field("csv", str(error).rstrip(".")) from None
 
 
 @routes.put(

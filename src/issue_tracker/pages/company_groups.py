@@ -2,9 +2,8 @@
 
 from starlette.responses import Response
 
-from issue_tracker.api.company_groups import CompanyGroupChange, NewCompanyGroup, companies_of
-from issue_tracker.companies.groups import importing, operations, queries
-from issue_tracker.csv_files import BadFile
+from issue_tracker.api.company_groups import CompanyGroupChange, NewCompanyGroup, companies_of, import_text
+from issue_tracker.companies.groups import operations, queries
 from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -42,11 +41,7 @@ def show_groups(request: Request, form: FormView | None = None, import_form: For
 @routes.post("/admin/company-groups/import", hashes=True, shown_by=show_groups, shown_as="import_form")
 def import_csv(request: Request, form: Form) -> Response:
     """Imports company groups from pasted CSV; if a row is invalid, nothing is imported."""
-    try:
-        rows = importing.read_text(form.get("csv"))
-        imported = importing.import_groups(request.tx, request.actor, rows, replace=bool(form.get("replace")))
-    except BadFile as error:
-        raise Invalid.field("csv", str(error).rstrip(".")) from None
+    imported = import_text(request, form.get("csv"), replace=bool(form.get("replace")))
     if imported.bad:
         shown = "; ".join(f"line {row.line}: {row.reason}" for row in imported.bad[:MOST_BAD])
         more = f"; and {len(imported.bad) - MOST_BAD} more" if len(imported.bad) > MOST_BAD else ""
