@@ -10,7 +10,7 @@ from issue_tracker.errors import AppError, FieldError, NotFound, TooLarge
 from issue_tracker.http.request import Request
 from issue_tracker.http.routes import require_media_type
 from issue_tracker.http.validation import read_body
-from issue_tracker.pages.navigation import HERE, local
+from issue_tracker.pages.navigation import LONGEST, local
 
 T = TypeVar("T")
 
@@ -18,6 +18,9 @@ CARRIED_LIMIT = 64 * 1024
 """Maximum size of a form that is carried through a sign-in, in bytes as submitted."""
 
 FORM = "application/x-www-form-urlencoded"
+
+HERE = "_here"
+"""The field in which every form names the page that contains it."""
 
 SURE = "_sure"
 """The field with which a form states that a deletion has been confirmed (pages/confirmations.py)."""
@@ -36,7 +39,7 @@ class Form:
         self.most_items = most_items
         self.csrf = next((value for name, value in pairs if name == "_csrf"), None)
         self.confirmation = next((value for name, value in pairs if name == CONFIRMATION), None)
-        self.on_page = any(name == HERE for name, _ in pairs)
+        self.page = next((value for name, value in pairs if name == HERE), None)
         self.sure = any(name == SURE for name, _ in pairs)
         self.confirmation_code = next((value for name, value in pairs if name == CONFIRMATION_CODE and value), None)
         self.confirmation_challenge = next((value for name, value in pairs if name == CONFIRMATION_CHALLENGE), None)
@@ -104,6 +107,23 @@ def decoded(text: str) -> Any:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return {}
+
+
+def here(request: Request) -> str:
+    """Returns the page that the user sees: this one, or the one on which the form of this request was first shown.
+
+    The Referer cannot be used: after a rejected form it is the URL of the form's target, which may accept only POST.
+    The form of a client that was never signed in is not parsed.
+    """
+    if request.safe:
+        query = request.query_text
+        return f"{request.path}?{query}" if query and len(query) < LONGEST else request.path
+    if request.identity is None and not request.known_session:
+        return "/"
+    try:
+        return local(Form.of(request).page or "")
+    except AppError:
+        return "/"
 
 
 class FormView:

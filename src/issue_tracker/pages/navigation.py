@@ -1,11 +1,10 @@
-"""The current page of a user, and the page to redirect to: always a path on this site."""
+"""The pages to redirect to: always paths on this site."""
 
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
-from issue_tracker.http.request import Request
 
 HOME = "/?open=true"
 """The list of open issues."""
@@ -21,28 +20,6 @@ CUSTOMER_PAGES = (PORTAL, "/account", "/password")
 
 LONGEST = 1024
 """Maximum length of a URL to return to, in characters, because it becomes part of another URL."""
-
-HERE = "_here"
-"""The field in which every form names the page that contains it."""
-
-
-def here(request: Request) -> str:
-    """Returns the page that the user sees: this one, or the one on which the form of this request was first shown.
-
-    The Referer cannot be used: after a rejected form it is the URL of the form's target, which may accept only POST.
-    The form of a client that was never signed in is not parsed.
-    """
-    if request.safe:
-        query = request.query_text
-        return f"{request.path}?{query}" if query and len(query) < LONGEST else request.path
-    if request.identity is None and not request.known_session:
-        return "/"
-    text = (request.content or b"").decode("utf-8", "replace")
-    try:
-        fields = parse_qsl(text, errors="replace", max_num_fields=request.most_fields)
-    except ValueError:
-        return "/"
-    return local(dict(fields).get(HERE, ""))
 
 
 def local(target: str, default: str = "/") -> str:

@@ -39,8 +39,8 @@ from issue_tracker.http.request import Identity, Request
 from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes
 from issue_tracker.http.validation import read_query
 from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
-from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form, decoded
-from issue_tracker.pages.navigation import here, redirect
+from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form, decoded, here
+from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.sign_in_page import sign_in_page
 from issue_tracker.pages.templating import error_page, page
 
@@ -145,7 +145,7 @@ def _back(request: Request, error: AppError) -> Response:
     """Redirects to the page of the form, with the error as its message. Raises the error if that is not possible: for a
     form that names no page, and for an error that is not about the input of the form.
     """
-    if not isinstance(error, Invalid | NotFound) or not Form.of(request).on_page:
+    if not isinstance(error, Invalid | NotFound) or Form.of(request).page is None:
         raise error
     cookie = flash_cookie(request, Flash(error.detail, wrong=True))
     if len(cookie) > COOKIE_LIMIT:

@@ -20,8 +20,9 @@ from issue_tracker.http.cookies import cookie_name
 from issue_tracker.http.request import Request
 from issue_tracker.pages.assets import ASSETS, asset_path
 from issue_tracker.pages.flash import Flash, flash_of, forget_flash
+from issue_tracker.pages.forms import here
 from issue_tracker.pages.markdown import plain
-from issue_tracker.pages.navigation import PORTAL, START, here, home_of, local
+from issue_tracker.pages.navigation import PORTAL, START, home_of, local
 from issue_tracker.status import LABELS, ROWS
 
 WORTH_COMPRESSING = 1400
