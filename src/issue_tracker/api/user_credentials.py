@@ -27,7 +27,7 @@ def list_sessions_of_user(request: Request, user_id: int) -> Response:
     """List the live sessions of a user, the last used first."""
     users.get_user(request.tx, user_id)
     current = request.actor.session_id
-    return _unstored(sessions.list_sessions(request.tx, request.settings, user_id, current, now()))
+    return list_response(sessions.list_sessions(request.tx, request.settings, user_id, current, now()))
 
 
 @routes.delete("/api/users/{user_id}/sessions/{id}", returns=Returns(204))
@@ -55,7 +55,7 @@ def forget_device_of_user(request: Request, user_id: int, id: str) -> Response:
 def list_tokens_of_user(request: Request, user_id: int) -> Response:
     """List the tokens of a user, the newest first."""
     users.get_user(request.tx, user_id)
-    return _unstored(tokens.list_tokens(request.tx, request.settings, request.actor, user_id))
+    return list_response(tokens.list_tokens(request.tx, request.settings, request.actor, user_id))
 
 
 @routes.post(
@@ -126,7 +126,7 @@ IDENTITY_EXAMPLE = {
 def list_identities_of_user(request: Request, user_id: int) -> Response:
     """List the accounts of a user at identity providers, the oldest first."""
     users.get_user(request.tx, user_id)
-    return _unstored(identities.list_identities(request.tx, user_id))
+    return list_response(identities.list_identities(request.tx, user_id))
 
 
 @routes.delete("/api/users/{user_id}/identities/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
@@ -134,10 +134,3 @@ def unlink_identity_of_user(request: Request, user_id: int, id: int) -> Response
     """Unlink an account at an identity provider, and end the sessions that it started."""
     identities.unlink_identity(request.tx, request.actor, user_id, id)
     return no_content()
-
-
-def _unstored(items: list[sessions.SessionInfo] | list[tokens.Token] | list[Identity]) -> Response:
-    """Returns a list that browsers must not store, because it reveals where people work and with what devices."""
-    response = list_response(list(items))
-    response.headers["cache-control"] = "no-store"
-    return response
