@@ -170,6 +170,7 @@ class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
 )
 def confirm(request: Request, body: Confirmation) -> Response:
     """Give the session fresh proof, which changes to credentials need. A sign-in gives it, too."""
+    # Not stored for retries: a stored response would say that the session is confirmed without confirming it.
     confirm_user(request, body)
     return no_content()
 

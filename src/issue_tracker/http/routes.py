@@ -77,7 +77,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `access` says which users may use it, `proof` with which credential. `before_password_change` admits users who
       must choose a password first, `before_enrolment` those who must set up a second factor; the former admits both,
       because a new password comes first.
-    - `transaction=False`: the handler opens its own transactions.
+    - `transaction=False`: the handler opens its own transactions. It stores the response of a POST for retries itself,
+      with `idempotency.once` in the transaction of the change, unless a retry has to be performed again.
     - `shares_commit`: the change is small, so it may share a transaction with those of other requests (SharedCommits).
     - `body_optional`: no body means the same as an empty object.
     - `inline`: the handler never blocks, so it runs on the event loop, even when every worker is busy.
