@@ -138,6 +138,11 @@ def test_a_suggested_rule_is_about_the_alert_alone(world: World) -> None:
     assert "site = Contoso GmbH" in shown and "region =" not in shown
     assert "The alert would be about" in shown and shown.count('value="{site}"') == 2, "the issue and the company"
     world.client("tess").call("GET", f"/admin/alerts/rules/new?alert={alert['alert_id']}", 403)
+    for number in (alert["alert_id"] + 1, 2**63 - 1):
+        unknown = world.client("ada").get(f"/admin/alerts/rules/new?alert={number}")
+        assert unknown.status_code == 200 and "The alert would be about" not in unknown.text
+        suggested = world.client("ada").post("/admin/alerts/rules/suggested", data={"alert": str(number)})
+        assert suggested.status_code == 404
     # No rule can be suggested for an alert whose labels are all empty.
     send(world, path, {"alerts": [{"status": "firing", "labels": {"alertname": " "}, "fingerprint": "2"}]})
     form = {"alert": str(listed(world, "?state=unsorted")[0]["alert_id"])}

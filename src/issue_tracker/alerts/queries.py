@@ -44,6 +44,15 @@ def list_alerts(
     return [_alert(actor, row) for row in tx.execute(query, _access(tx, actor))]
 
 
+def find_alert(tx: Connection, actor: Actor, alert_id: int) -> Alert | None:
+    """Returns the alert with this id; None if there is none, or if it is hidden from the actor. Raises Forbidden as
+    `list_alerts` does.
+    """
+    query = _joined(tx, actor, Selection()).where(alerts.c.alert_id == alert_id)
+    row = tx.execute(query, _access(tx, actor)).first()
+    return None if row is None else _alert(actor, row)
+
+
 def count_alerts(tx: Connection, actor: Actor, selection: Selection) -> int:
     """Returns the number of alerts that `list_alerts` would return without a limit."""
     conditions = _conditions(tx, actor, selection)

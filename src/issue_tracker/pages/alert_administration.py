@@ -7,8 +7,8 @@ import msgspec
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers, rule_list
-from issue_tracker.alerts.models import Alert, AlertAction, AlertOutcome
-from issue_tracker.alerts.queries import Selection, list_alerts
+from issue_tracker.alerts.models import AlertAction, AlertOutcome
+from issue_tracker.alerts.queries import find_alert
 from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.rule_list import StoredRule, Trial
 from issue_tracker.alerts.rule_undo import undo_rule
@@ -113,7 +113,7 @@ def show_new_rule(request: Request, form: FormView | None = None, trial: Trial |
     """Shows the form for a rule; with `?alert=`, filled in for this alert, with the result of the rule."""
     given: dict[str, Any] = parse_qs(request.query_text)
     alert_id = whole_number(given.get("alert", [""])[0])
-    found = _alert(request, alert_id)
+    found = None if alert_id is None else find_alert(request.tx, request.actor, alert_id)
     labels = (found.labels if found is not None else None) or {}
     default = _typed("", Rule(), labels)
     if labels:
@@ -137,7 +137,7 @@ def create_rule(request: Request, form: Form) -> Response:
 @routes.post(f"{HERE}/rules/suggested")
 def create_suggested_rule(request: Request, form: Form) -> Response:
     """Adds the rule that is suggested for an unsorted alert."""
-    alert = _alert(request, whole_number(form.get("alert")))
+    alert = find_alert(request.tx, request.actor, whole_number(form.get("alert")) or 0)
     if alert is None or not alert.labels:
         raise NotFound("No such alert.")
     suggested = suggested_rule(request.tx, request.actor, alert.labels)
@@ -177,13 +177,6 @@ def delete_rule(request: Request, form: Form, id: int) -> Response:
     """Deletes a rule."""
     rule_list.delete_rule(request.tx, request.actor, id)
     return redirect(HERE, flash_cookie(request, Flash("The rule has been deleted.")))
-
-
-def _alert(request: Request, alert_id: int | None) -> Alert | None:
-    if not alert_id:
-        return None
-    found = list_alerts(request.tx, request.actor, Selection(), before=alert_id + 1, limit=1)
-    return found[0] if found and found[0].alert_id == alert_id else None
 
 
 def _created(rule: StoredRule, outcomes: list[AlertOutcome]) -> Flash:
