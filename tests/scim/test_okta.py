@@ -95,6 +95,9 @@ def test_lists_are_paged(world: World) -> None:
     attributes = directory.call("GET", "/Users", 200, params={"attributes": "userName", "count": 1})["Resources"][0]
     assert set(attributes) == {"schemas", "id", "userName"}
     assert directory.call("GET", "/Users", 200, params={"startIndex": -5, "count": -1})["Resources"] == []
+    for path in ("/Users", "/Groups"):
+        beyond = directory.call("GET", path, 200, params={"startIndex": 10**30, "count": 10**30})
+        assert (beyond["startIndex"], beyond.get("Resources", [])) == (10**30, [])
     assert directory.call("GET", "/Users", 400, params={"count": "many"})["scimType"] == "invalidValue"
     assert directory.call("GET", "/Users?count=1&count=2", 400)["scimType"] == "invalidValue"
     for wrong in (

@@ -64,7 +64,9 @@ class Storage(ScimStorage):
     ) -> SearchPage:
         skip, stop = search_request.start_index_0 or 0, search_request.stop_index_0
         if len(resource_types) == 1 and search_request.filter is None:
-            return self._page(resource_types[0], search_request, skip, None if stop is None else stop - skip)
+            most = None if stop is None else stop - skip
+            # Databases accept no larger number, and no list is this long.
+            return self._page(resource_types[0], search_request, min(skip, 2**63 - 1), most)
         found = [resource for each in resource_types for resource in self._matching(each, search_request)]
         return SearchPage(len(found), found[skip:stop])
 
