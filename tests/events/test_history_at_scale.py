@@ -8,6 +8,7 @@ from sqlalchemy import text
 from issue_tracker.actor import Actor, Role
 from issue_tracker.clock import now
 from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.queries.history import HistoryFilter, list_event_groups
 from issue_tracker.events.queries.search import COUNT_LIMIT, EventFilters, Selection
 from issue_tracker.events.record import record
 from tests.cases import cases
@@ -50,6 +51,23 @@ def test_every_read_uses_an_index(world: World, filters: EventFilters) -> None:
             for line in plan.splitlines():
                 # Without a filter the rows are read in the table's order, up to the limit.
                 assert "SCAN events" not in line or "INDEX" in line or filters == EventFilters(), plan
+
+
+@cases(
+    "wanted", [HistoryFilter(issue_name="VPN"), HistoryFilter(company_name="Contoso"), HistoryFilter(actor_name="3")]
+)
+def test_every_page_of_a_history_uses_an_index(world: World, wanted: HistoryFilter) -> None:
+    world.empty_issues()
+    world.given_issue("VPN", {"Contoso": "new"})
+    with world.database.read() as tx:
+        if world.engine == "postgresql":
+            tx.execute(text("SET LOCAL enable_seqscan = off"))
+        with statements(tx) as executed:
+            list_event_groups(tx, TESS, wanted, before=None)
+        prefix = "EXPLAIN QUERY PLAN " if world.engine == "sqlite" else "EXPLAIN "
+        for statement, parameters in (found for found in executed if "FROM events" in found[0]):
+            plan = "\n".join(str(row) for row in tx.exec_driver_sql(prefix + statement, parameters))
+            assert "Seq Scan on events" not in plan and "SCAN events" not in plan, plan
 
 
 def test_a_total_is_exact_or_says_that_it_is_not(world: World) -> None:

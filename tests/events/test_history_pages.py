@@ -135,3 +135,30 @@ def test_a_change_of_an_issue_is_a_sentence_about_its_field(world: World) -> Non
     assert first.count("description") == 1
     ((first, *_),) = _pages(client, "/activity")
     assert first.startswith("Tess Ngo changed the description of “Tunnel” ")
+
+
+def test_names_find_the_same_events_as_in_the_api(world: World) -> None:
+    ada = world.client("ada")
+    company = world.given_companies("Contoso")["Contoso"]
+    world.given_issue("VPN", {"Contoso": "new"})
+    world.given_issue("Mail", {"Fabrikam": "new"})
+    ada.call("PUT", "/api/issues/VPN", 200, json={"new_name": "Tunnel"})
+    ada.call("PUT", f"/api/companies/{company}", 200, json={"name": "Adatum"})
+    ada.call(
+        "PUT", "/api/issues/status", 200, json={"issue_name": "Tunnel", "company_name": "Adatum", "status": "closed"}
+    )
+
+    expected = {"issueName=tunnel": 4, "issueName=VPN": 2, "companyName=adatum": 2, "companyName=Contoso": 1}
+    expected |= {"issueName=Tunnel&companyName=Adatum": 2, "issueName=Tunnel&actor=Ada Lund": 2}
+    for filters, count in expected.items():
+        (entries,) = _pages(world.client(), f"/activity?{filters}")
+        found = world.client().call("GET", f"/api/events?{filters}", 200)["total"]
+        assert (len(entries), found) == (count, count), filters
+    for filters, field, kind in (
+        ("issueName=Nothing", "issueName", "issue"),
+        ("companyName=Nothing", "companyName", "company"),
+        ("issueName=VPN&companyName=Nothing", "others", "company"),
+    ):
+        refused = world.client().get(f"/activity?{filters}")
+        assert refused.status_code == 404
+        assert f'id="wrong-{field}" role="alert">There is no {kind} called “Nothing”' in refused.text

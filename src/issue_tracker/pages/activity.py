@@ -9,7 +9,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.auth.people import list_people
-from issue_tracker.errors import InvalidQuery
+from issue_tracker.errors import InvalidQuery, NotFound
 from issue_tracker.events.catalog import EventType
 from issue_tracker.events.queries.history import HistoryFilter
 from issue_tracker.events.sentences import Entry, activity
@@ -70,8 +70,10 @@ def show_activity(request: Request) -> Response:
             for name, moment in (("since", wanted.since), ("until", wanted.until))
             if moment is not None
         }
-    except InvalidQuery as refused:
-        status, wrong = refused.status, problems_by_field(refused, FIELDS)
+    except (InvalidQuery, NotFound) as refused:
+        # Without fields, the error is an unknown name.
+        names = [name for name in ("issueName", "companyName") if name in given]
+        status, wrong = refused.status, problems_by_field(refused, FIELDS, names[0] if len(names) == 1 else "others")
         if "type" in wrong:
             wrong["type"] = "There is no such event. Choose one from the list."
         given = {name: value for name, value in given.items() if name not in wrong or name not in ("since", "until")}

@@ -12,7 +12,7 @@ from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Event, EventType
 from issue_tracker.events.queries.large_requests import ONE_REQUEST, LargeRequest, find_large_requests
 from issue_tracker.events.queries.log import event_from_row
-from issue_tracker.events.queries.search import by_actor
+from issue_tracker.events.queries.search import Alternatives, by_actor, by_company, by_issue, first_ids
 from issue_tracker.events.queries.times import between
 from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, storable
@@ -35,7 +35,8 @@ events in between, but never so many during one request."""
 
 
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The filter of a history; None and empty mean any. Names are those at the time of an event.
+    """The filter of a history; None and empty mean any. `issue_name` and `company_name` find events under all names of
+    the issue or the company, and those of former bearers of the name.
 
     Audit events are shown only if `type` is an audit type, and only to super admins. `actor_name` is the name or the id
     of a user, or the name of an actor without an account. `since` is inclusive, `until` exclusive.
@@ -81,25 +82,24 @@ class HistoryPage(msgspec.Struct, frozen=True):
 def find_last_event(tx: Connection, actor: Actor, wanted: HistoryFilter) -> Event | None:
     """Returns the newest event that the filter selects; None if there is none."""
     require_helpdesk(actor)
-    query = select(events).where(*_conditions(tx, actor, wanted)).order_by(events.c.event_id.desc()).limit(1)
-    row = tx.execute(query).first()
+    row = tx.execute(_newest(*_conditions(tx, actor, wanted), None, 1)).first()
     return None if row is None else event_from_row(row)
 
 
 def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, before: int | None) -> HistoryPage:
     """Returns a page of the history: the events below the event_id `before` (None for the newest), in groups.
 
-    A page never ends within a group: it shows all events of its groups, and the next page none of them.
+    A page never ends within a group: it shows all events of its groups, and the next page none of them. Raises NotFound
+    if the actor can see neither an issue or a company nor an event with a name of the filter.
     """
     require_helpdesk(actor)
     if not all(storable(name) for name in (wanted.issue_name, wanted.company_name, wanted.actor_name)):
         return HistoryPage([], None)
-    conditions = _conditions(tx, actor, wanted)
-    newest_first = select(events).order_by(events.c.event_id.desc())
+    leading, conditions = _conditions(tx, actor, wanted)
     groups = _Groups(merging=not wanted.about_one_company)
     end = before
     while not groups.full:
-        rows = tx.execute(_below(newest_first.where(*conditions), end).limit(BATCH)).all()
+        rows = tx.execute(_newest(leading, conditions, end, BATCH)).all()
         if not wanted.about_one_issue:
             # The rest of a large request is not read.
             large = find_large_requests(tx, actor.company_access, conditions, rows)
@@ -116,11 +116,12 @@ def list_event_groups(tx: Connection, actor: Actor, wanted: HistoryFilter, *, be
     assert end is not None
     # Other events recorded between the events of these groups are on this page, too, in groups of their own.
     while (lowest := _lowest_of(tx, conditions, groups, end)) < end:
-        for row in tx.execute(_below(newest_first.where(*conditions), end).where(events.c.event_id >= lowest)):
+        rest = select(events).where(*conditions, events.c.event_id.between(lowest, end - 1))
+        for row in tx.execute(rest.order_by(events.c.event_id.desc())):
             groups.add(row)
         end = lowest
-    older = _below(select(events.c.event_id).where(*conditions), end).order_by(events.c.event_id.desc()).limit(1)
-    return HistoryPage(groups.listed(), end if tx.execute(older).first() is not None else None)
+    older = tx.execute(_newest(leading, conditions, end, 1)).first()
+    return HistoryPage(groups.listed(), None if older is None else end)
 
 
 class _Groups:
@@ -217,20 +218,39 @@ def _lowest_of(tx: Connection, conditions: list[ColumnElement[bool]], groups: _G
     return min((row.lowest for row in tx.execute(query) if groups.continued_by(row)), default=end)
 
 
-def _below(query: Select[Any], event_id: int | None) -> Select[Any]:
-    return query if event_id is None else query.where(events.c.event_id < event_id)
+def _newest(
+    leading: Alternatives, conditions: Sequence[ColumnElement[bool]], end: int | None, most: int
+) -> Select[Any]:
+    """Selects the newest events, at most `most`, of those below the event_id `end` (None for all) that meet the
+    conditions and one of the alternatives.
+    """
+
+    def bounded(query: Select[Any]) -> Select[Any]:
+        below = query if end is None else query.where(events.c.event_id < end)
+        return below.order_by(events.c.event_id.desc()).limit(most)
+
+    if not leading:
+        return bounded(select(events).where(*conditions))
+    return bounded(select(events).where(events.c.event_id.in_(first_ids(leading, conditions, bounded))))
 
 
-def _conditions(tx: Connection, actor: Actor, wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+def _conditions(tx: Connection, actor: Actor, wanted: HistoryFilter) -> tuple[Alternatives, list[ColumnElement[bool]]]:
+    """Returns alternatives, of which those with an index determine in which order events are read, and all conditions,
+    which include these alternatives.
+    """
     audit = wanted.type is not None and wanted.type.audit and actor.super_admin
-    return [
+    groups = [
+        *([by_issue(tx, actor, wanted.issue_name)] if wanted.issue_name else []),
+        *([by_company(tx, actor, wanted.company_name)] if wanted.company_name else []),
+        *([by_actor(tx, wanted.actor_name)] if wanted.actor_name else []),
+    ]
+    conditions: list[ColumnElement[bool]] = [
         events.c.audit.is_(audit),
         *([events.c.issue_id == wanted.issue_id] if wanted.issue_id is not None else []),
         *([events.c.company_id == wanted.company_id] if wanted.company_id is not None else []),
         *([events.c.type == wanted.type.value] if wanted.type is not None else []),
-        *([events.c.issue_key == key(wanted.issue_name)] if wanted.issue_name else []),
-        *([events.c.company_key == key(wanted.company_name)] if wanted.company_name else []),
-        *([or_(*(leading for leading, _ in by_actor(tx, wanted.actor_name)))] if wanted.actor_name else []),
+        *(or_(*(quiet for _, quiet in group)) for group in groups),
         *between(tx, wanted.since, wanted.until),
         *visible_to(actor.company_access),
     ]
+    return groups[0] if groups else [], conditions

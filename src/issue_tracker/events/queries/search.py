@@ -51,17 +51,16 @@ class Selection:
         require_helpdesk(actor)
         self.tx = tx
         access = actor.company_access
-        permitted: Alternatives = [] if actor.super_admin else [_equals(events.c.audit, False)]
         types = [type_ for type_ in filters.types if actor.super_admin or not type_.audit]
         # The filter contains only types that the actor may not see, so the result is empty.
         self._empty = bool(filters.types) and not types
         groups: list[Alternatives] = [
-            *_issue(tx, access, filters.issue_name),
+            *([by_issue(tx, actor, filters.issue_name)] if filters.issue_name else []),
             *([[_equals(events.c.request_id, filters.request_id)]] if filters.request_id else []),
-            *_company(tx, access, filters.company_name, permitted),
+            *([by_company(tx, actor, filters.company_name)] if filters.company_name else []),
             *([by_actor(tx, filters.actor)] if filters.actor else []),
             *([[_equals(events.c.type, type_.value) for type_ in types]] if types else []),
-            permitted,
+            _permitted(actor),
         ]
         self._leading = groups[0]
         self._rest = [*(or_(*(quiet for _, quiet in group)) for group in groups[1:] if group), *visible_to(access)]
@@ -79,7 +78,7 @@ class Selection:
             *([events.c.event_id < before] if before is not None else []),
             *([events.c.event_id <= until] if until is not None else []),
         ]
-        ids = self._ids(lambda query: query.where(*limits).order_by(order).limit(limit))
+        ids = first_ids(self._leading, self._rest, lambda query: query.where(*limits).order_by(order).limit(limit))
         query = select(events).where(events.c.event_id.in_(ids)).order_by(order).limit(limit)
         return [event_from_row(row) for row in self.tx.execute(query)]
 
@@ -87,44 +86,53 @@ class Selection:
         """Returns the number of matches, up to COUNT_LIMIT, and whether that is all of them."""
         if self._empty:
             return 0, True
-        ids = self._ids(lambda query: query.limit(COUNT_LIMIT + 1)).subquery()
+        ids = first_ids(self._leading, self._rest, lambda query: query.limit(COUNT_LIMIT + 1)).subquery()
         counted = int(self.tx.execute(select(func.count()).select_from(ids)).scalar_one())
         return min(counted, COUNT_LIMIT), counted <= COUNT_LIMIT
 
-    def _ids(self, bounded: Bounds) -> Any:
-        """Returns a selection of ids: from each indexed condition as many as needed, in the order of its index."""
-        query: Select[Any] = select(events.c.event_id).where(*self._rest)
-        if not self._leading:
-            return bounded(query)
-        parts = [bounded(query.where(leading)).subquery() for leading, _ in self._leading]
-        if len(parts) == 1:
-            return select(parts[0].c.event_id)
-        return union(*(select(part.c.event_id) for part in parts))
+
+def first_ids(leading: Alternatives, rest: Sequence[ColumnElement[bool]], bounded: Bounds) -> Any:
+    """Returns a selection of the ids of events that meet one of the alternatives and all other conditions: for each
+    alternative as many as needed, in the order of its index. Without alternatives, only the other conditions count.
+    """
+    query: Select[Any] = select(events.c.event_id).where(*rest)
+    if not leading:
+        return bounded(query)
+    parts = [bounded(query.where(indexed)).subquery() for indexed, _ in leading]
+    if len(parts) == 1:
+        return select(parts[0].c.event_id)
+    return union(*(select(part.c.event_id) for part in parts))
 
 
 def _equals(column: ColumnElement[Any], value: object) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return column == value, func.coalesce(column, column) == value
 
 
-def _issue(tx: Connection, access: CompanyAccess, name: str) -> list[Alternatives]:
-    """Returns conditions for the issue with this name, under all its names, and for former bearers of the name."""
-    if not name:
-        return []
+def _permitted(actor: Actor) -> Alternatives:
+    return [] if actor.super_admin else [_equals(events.c.audit, False)]
+
+
+def by_issue(tx: Connection, actor: Actor, name: str) -> Alternatives:
+    """Returns conditions for the issue with this name, under all its names, and for former bearers of the name.
+
+    Raises NotFound if the actor can see neither an issue nor an event with this name.
+    """
+    access = actor.company_access
     found = _find_issue_id(tx, access, name) if storable(name) else None
     named = [] if found is None else [_equals(events.c.issue_id, found)]
     if not named and not _mentioned(tx, access, events.c.issue_key, name, []):
         raise NotFound(f"There is no issue called “{printable(name)}”, and there never was.")
-    return [[*named, _equals(events.c.issue_key, key(name))]]
+    return [*named, _equals(events.c.issue_key, key(name))]
 
 
-def _company(tx: Connection, access: CompanyAccess, name: str, permitted: Alternatives) -> list[Alternatives]:
-    if not name:
-        return []
+def by_company(tx: Connection, actor: Actor, name: str) -> Alternatives:
+    """Like by_issue, for the company with this name and its former bearers."""
+    access = actor.company_access
     found = _find_company_id(tx, access, name) if storable(name) else None
     named = [] if found is None else [_equals(events.c.company_id, found)]
-    if not named and not _mentioned(tx, access, events.c.company_key, name, permitted):
+    if not named and not _mentioned(tx, access, events.c.company_key, name, _permitted(actor)):
         raise NotFound(f"There is no company called “{printable(name)}”, and there never was.")
-    return [[*named, _equals(events.c.company_key, key(name))]]
+    return [*named, _equals(events.c.company_key, key(name))]
 
 
 def _find_issue_id(tx: Connection, access: CompanyAccess, name: str) -> int | None:
