@@ -254,6 +254,12 @@ def test_alerts_are_listed_in_pages(world: World) -> None:
     assert seen == ["k4", "k3", "k2", "k1", "k0"]
     assert monitor.call("GET", "/api/alerts?state=on&limit=0", 422)["errors"]
 
+    tess, second = world.client(), listed(world)[1]["alert_id"]
+    for query, count in (("", 0), ("?state=unsorted", 5), (f"?state=unsorted&before={second}", 3)):
+        assert tess.get(f"/alerts{query}").raise_for_status().text.count('data-label="Last report"') == count
+    for refused in ("state=on", "state=firing&state=resolved", "before=x", f"before={2**63}", "sate=resolved"):
+        tess.call("GET", f"/alerts?{refused}", 422)
+
 
 def test_many_senders_open_one_issue(world: World) -> None:
     """Every sender reports the same two alerts: no report fails, no issue is opened twice, and every report

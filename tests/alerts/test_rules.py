@@ -143,6 +143,8 @@ def test_a_suggested_rule_is_about_the_alert_alone(world: World) -> None:
         assert unknown.status_code == 200 and "The alert would be about" not in unknown.text
         suggested = world.client("ada").post("/admin/alerts/rules/suggested", data={"alert": str(number)})
         assert suggested.status_code == 404
+    for refused in ("alert=x", f"alert={2**63}", "alert=1&alert=2", "alarm=1"):
+        world.client("ada").call("GET", f"/admin/alerts/rules/new?{refused}", 422)
     # No rule can be suggested for an alert whose labels are all empty.
     send(world, path, {"alerts": [{"status": "firing", "labels": {"alertname": " "}, "fingerprint": "2"}]})
     form = {"alert": str(listed(world, "?state=unsorted")[0]["alert_id"])}

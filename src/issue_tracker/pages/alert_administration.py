@@ -1,9 +1,9 @@
 """The pages of receivers and rules for alerts, for super admins."""
 
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers, rule_list
@@ -108,12 +108,21 @@ def delete_receiver(request: Request, form: Form, id: int) -> Response:
     return redirect(HERE, flash_cookie(request, Flash("The receiver has been deleted.")))
 
 
+class RuleQuery(msgspec.Struct, frozen=True):
+    """The alert for which the form is filled in, by its alert_id, or None."""
+
+    alert: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+
+
+EMPTY = RuleQuery()
+
+
 @routes.get(f"{HERE}/rules/new")
-def show_new_rule(request: Request, form: FormView | None = None, trial: Trial | None = None) -> Response:
-    """Shows the form for a rule; with `?alert=`, filled in for this alert, with the result of the rule."""
-    given: dict[str, Any] = parse_qs(request.query_text)
-    alert_id = whole_number(given.get("alert", [""])[0])
-    found = None if alert_id is None else find_alert(request.tx, request.actor, alert_id)
+def show_new_rule(
+    request: Request, form: FormView | None = None, trial: Trial | None = None, query: RuleQuery = EMPTY
+) -> Response:
+    """Shows the form for a rule; with an alert, filled in for this alert, with the result of the rule."""
+    found = None if query.alert is None else find_alert(request.tx, request.actor, query.alert)
     labels = (found.labels if found is not None else None) or {}
     default = _typed("", Rule(), labels)
     if labels:

@@ -1,15 +1,15 @@
 """The pages of alerts, for technicians: what monitoring systems report."""
 
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Annotated, Literal
 
+import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import Selection, count_alerts, list_alerts
 from issue_tracker.alerts.suggestions import suggestions
 from issue_tracker.http.request import Request
-from issue_tracker.names import whole_number
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -23,17 +23,24 @@ CHOICES: dict[str, tuple[str, Selection]] = {
     "unsorted": ("Unsorted", Selection(unsorted=True)),
     "resolved": ("Resolved", Selection(state=AlertState.RESOLVED, unsorted=False)),
 }
-"""The lists by the parameter `state`; the first one is the default."""
+"""The lists by the parameter `state`."""
+
+
+class AlertsQuery(msgspec.Struct, frozen=True):
+    """The list to show, and its position: only alerts below this alert_id, or None for all."""
+
+    state: Literal["firing", "unsorted", "resolved"] = "firing"
+    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+NEWEST_FIRING = AlertsQuery()
 
 
 @routes.get("/alerts")
-def show_alerts(request: Request) -> Response:
+def show_alerts(request: Request, query: AlertsQuery = NEWEST_FIRING) -> Response:
     """Shows the firing, the unsorted, or the resolved alerts, the newest first."""
-    given: dict[str, Any] = parse_qs(request.query_text)
-    chosen = given.get("state", ["firing"])[0]
-    chosen = chosen if chosen in CHOICES else "firing"
-    before = whole_number(given.get("before", [""])[0])
-    found = list_alerts(request.tx, request.actor, CHOICES[chosen][1], before=before, limit=SHOWN + 1)
+    chosen = query.state
+    found = list_alerts(request.tx, request.actor, CHOICES[chosen][1], before=query.before, limit=SHOWN + 1)
     sorting = chosen == "unsorted" and request.actor.super_admin and request.actor.company_access.all
     return page(
         request,
