@@ -199,8 +199,17 @@ def test_the_list_is_filtered_by_fields(world: World, tess: Client) -> None:
     }.items():
         assert names(tess, query) == expected, query
     assert world.client("omar").call("GET", "/api/issues?owner=me", 200)["total"] == 1
-    for wrong in ("owner=nobody@helpdesk.example", "severity=urgent", "overdue=maybe", "include=all"):
+    for wrong in ("owner=nobody@helpdesk.example", "owner=mia@helpdesk.example", "severity=urgent", "overdue=maybe"):
         tess.call("GET", f"/api/issues?{wrong}", 422)
+
+    # A user who is no longer a technician is found as long as they own something.
+    ada = world.client("ada")
+    listed = ada.call("GET", "/api/users", 200)["items"]
+    omar = next(user["user_id"] for user in listed if user["email"] == "omar@helpdesk.example")
+    ada.call("PUT", f"/api/users/{omar}", 200, json={"role": "member"})
+    assert names(tess, "owner=omar@helpdesk.example") == ["Other"]
+    tess.call("PUT", "/api/issues/Other", 200, json={"owner": None})
+    tess.call("GET", "/api/issues?owner=omar@helpdesk.example", 422)
 
 
 def test_issues_that_need_attention_come_first(world: World, tess: Client) -> None:

@@ -21,7 +21,7 @@ from issue_tracker.issues.queries.attention_counts import count_attention
 from issue_tracker.issues.queries.filters import Filters, Order, Position
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.outages import list_longest_outages
-from issue_tracker.issues.queries.owners import list_changed_owners
+from issue_tracker.issues.queries.owners import list_changed_owners, list_technicians
 from issue_tracker.issues.queries.similar import list_similar_issues
 from issue_tracker.status import OPEN, Status
 from tests.events.statements import statements
@@ -99,15 +99,19 @@ def test_a_page_with_limited_access_scans_no_table(large: Database, filters: Fil
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_visible_owners_are_found_by_their_issues(large: Database) -> None:
+def test_owners_are_found_by_what_they_own(large: Database) -> None:
     """According to its statistics, SQLite would read all assignments of the visible companies for each user."""
     some = msgspec.structs.replace(ACTOR, company_access=CompanyAccess(frozenset(range(7, 27))))
     with large.read() as tx:
         with statements(tx) as executed:
             list_changed_owners(tx, some, None)
-        [(sql, parameters)] = executed
-        plan = plan_of(tx, sql, parameters)
-    assert "INDEX ix_issues_owner_id_name_key (owner_id=?)" in plan and "(company_id=?)" not in plan, plan
+            list_technicians(tx, some)
+            list_technicians(tx, ACTOR)
+        plans = [plan_of(tx, sql, parameters) for sql, parameters in executed if "owner_id" in sql]
+    assert len(plans) == 3
+    for plan in plans:
+        assert "INDEX ix_issues_owner_id_name_key (owner_id=?)" in plan and "(company_id=?)" not in plan, plan
+        assert "INDEX ix_assignments_owner_id (owner_id=?)" in plan, plan
 
 
 def test_the_last_visible_event_is_found_in_the_index(large: Database) -> None:

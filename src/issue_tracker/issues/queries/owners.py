@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, literal, or_, select
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, Role, require_helpdesk
 from issue_tracker.auth.users import User, get_user
@@ -39,23 +40,32 @@ def list_changed_owners(tx: Connection, actor: Actor, last_event: datetime | Non
 
 
 def _select_changed_owners(dialect: str) -> Select[Any]:
-    visible = among(assignments.c.company_id, "companies", dialect)
+    changed = users.c.updated_at >= bindparam("since", type_=users.c.updated_at.type)
+    owners = select(users.c.user_id, users.c.name).where(changed, _is_owner(dialect, limited=True))
+    return owners.order_by(users.c.user_id)
+
+
+def _is_owner(dialect: str, *, limited: bool) -> ColumnElement[bool]:
+    """The user owns an issue or an assignment; if `limited`, one that the companies in the list `companies` reveal."""
     # According to its statistics, SQLite would rather read all assignments of visible companies for each user, because
     # many issues have no owner.
-    owned = select(issues.c.issue_id).with_hint(issues, "INDEXED BY ix_issues_owner_id_name_key", "sqlite")
-    of_issue = owned.where(
-        issues.c.owner_id == users.c.user_id, exists().where(assignments.c.issue_id == issues.c.issue_id, visible)
-    ).exists()
-    of_assignment = exists().where(assignments.c.owner_id == users.c.user_id, visible)
-    changed = users.c.updated_at >= bindparam("since", type_=users.c.updated_at.type)
-    return select(users.c.user_id, users.c.name).where(changed, or_(of_issue, of_assignment)).order_by(users.c.user_id)
+    of_issue = select(issues.c.issue_id).with_hint(issues, "INDEXED BY ix_issues_owner_id_name_key", "sqlite")
+    of_issue = of_issue.where(issues.c.owner_id == users.c.user_id)
+    of_assignment = exists().where(assignments.c.owner_id == users.c.user_id)
+    if limited:
+        visible = among(assignments.c.company_id, "companies", dialect)
+        of_issue = of_issue.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
+        of_assignment = of_assignment.where(visible)
+    return or_(of_issue.exists(), of_assignment)
 
 
 _changed_owners = Prepared(_select_changed_owners)
 
 
 class Technician(msgspec.Struct, frozen=True):
-    """A user who may own issues, or did before the account was disabled or changed its role (`active` is false)."""
+    """A user who may own issues, or still owns one although the account was disabled or changed its role (`active` is
+    false).
+    """
 
     user_id: int
     name: str
@@ -64,15 +74,15 @@ class Technician(msgspec.Struct, frozen=True):
 
 
 def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
-    """Returns all users who may own issues, or once did, by name. To an actor with limited company access, only those
-    are returned who may see at least one of the same companies.
+    """Returns all technicians and super admins, and other users who own an issue or an assignment that the actor may
+    see, by name. To an actor with limited company access, only those are returned who may see at least one of the same
+    companies.
     """
     require_helpdesk(actor)
     roles = (Role.TECHNICIAN.value, Role.SUPER_ADMIN.value)
-    rows = tx.execute(
-        select(users.c.user_id, users.c.name, users.c.email, users.c.active, users.c.role, users.c.all_companies)
-    ).all()
     visible = actor.company_access.company_ids
+    values = {} if visible is None else {"companies": numbers(tx, sorted(visible))}
+    rows = _technicians(visible is not None).rows(tx, **values)
     accesses = {} if visible is None else load_accesses(tx, {row.user_id for row in rows if not row.all_companies})
     found = [
         Technician(row.user_id, row.name, row.email, bool(row.active) and row.role in roles)
@@ -80,6 +90,17 @@ def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
         if _share(visible, accesses.get(row.user_id, ALL_COMPANIES).company_ids)
     ]
     return sorted(found, key=lambda user: (key(user.name), user.user_id))
+
+
+@cache
+def _technicians(limited: bool) -> Prepared:
+    def build(dialect: str) -> Select[Any]:
+        columns = "user_id", "name", "email", "active", "role", "all_companies"
+        of_helpdesk = users.c.role.in_([literal(role.value) for role in (Role.TECHNICIAN, Role.SUPER_ADMIN)])
+        query = select(*(users.c[name] for name in columns))
+        return query.where(or_(of_helpdesk, _is_owner(dialect, limited=limited)))
+
+    return Prepared(build)
 
 
 Emails = Mapping[int, str]
