@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Select, Text, and_
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.models import Alert, AlertState, StoredAlert
 from issue_tracker.clock import iso
+from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import Prepared, among, instant, numbers
 from issue_tracker.database.tables import alert_receivers, alerts, assignments, companies, events, issues
 from issue_tracker.database.types import Id
@@ -41,7 +42,7 @@ def list_alerts(
     query = _joined(tx, actor, selection).order_by(alerts.c.alert_id.desc()).limit(limit)
     if before is not None:
         query = query.where(alerts.c.alert_id < before)
-    return [_alert(actor, row) for row in tx.execute(query, _access(tx, actor))]
+    return [_alert(actor, row) for row in tx.execute(query, access_values(tx, actor.company_access))]
 
 
 def find_alert(tx: Connection, actor: Actor, alert_id: int) -> Alert | None:
@@ -49,7 +50,7 @@ def find_alert(tx: Connection, actor: Actor, alert_id: int) -> Alert | None:
     `list_alerts` does.
     """
     query = _joined(tx, actor, Selection()).where(alerts.c.alert_id == alert_id)
-    row = tx.execute(query, _access(tx, actor)).first()
+    row = tx.execute(query, access_values(tx, actor.company_access)).first()
     return None if row is None else _alert(actor, row)
 
 
@@ -57,7 +58,7 @@ def count_alerts(tx: Connection, actor: Actor, selection: Selection) -> int:
     """Returns the number of alerts that `list_alerts` would return without a limit."""
     conditions = _conditions(tx, actor, selection)
     query = select(func.count()).select_from(alerts).where(*conditions)
-    return int(tx.execute(query, _access(tx, actor)).scalar_one())
+    return int(tx.execute(query, access_values(tx, actor.company_access)).scalar_one())
 
 
 def lock_alerts(tx: Connection, actor: Actor, whose: int, keys: Iterable[str]) -> dict[str, StoredAlert]:
@@ -172,13 +173,8 @@ def _conditions(tx: Connection, actor: Actor, selection: Selection) -> Collectio
         conditions.append(alerts.c.unsorted.is_(selection.unsorted))
     if not actor.company_access.all:
         own = and_(alerts.c.namespace == namespace(actor), alerts.c.company_id.is_(None))
-        conditions.append(or_(own, among(alerts.c.company_id, "access", tx.dialect.name)))
+        conditions.append(or_(own, of_visible_company(alerts.c.company_id, tx.dialect.name)))
     return conditions
-
-
-def _access(tx: Connection, actor: Actor) -> dict[str, Any]:
-    visible = actor.company_access.company_ids
-    return {} if visible is None else {"access": numbers(tx, sorted(visible))}
 
 
 _same_assignment = and_(assignments.c.issue_id == alerts.c.issue_id, assignments.c.company_id == alerts.c.company_id)

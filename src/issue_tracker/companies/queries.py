@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
+from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.database.types import Id, Key
@@ -47,11 +48,9 @@ def list_companies(tx: Connection, actor: Actor, *, search: str = "", include_ar
         query = query.where(companies.c.archived.is_(False))
     if search:
         query = query.where(companies.c.name_key.contains(key(search), autoescape=True))
-    values = {}
-    if actor.company_access.company_ids is not None:
-        query = query.where(among(companies.c.company_id, "visible", tx.dialect.name))
-        values["visible"] = numbers(tx, sorted(actor.company_access.company_ids))
-    return [_company(row) for row in tx.execute(query, values)]
+    if not actor.company_access.all:
+        query = query.where(of_visible_company(companies.c.company_id, tx.dialect.name))
+    return [_company(row) for row in tx.execute(query, access_values(tx, actor.company_access))]
 
 
 def list_names(tx: Connection, actor: Actor) -> dict[int, str]:
@@ -111,17 +110,14 @@ def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[s
 def names_like(tx: Connection, actor: Actor, company: Company) -> list[str]:
     """Returns the names of a few other visible companies that look like this company's name."""
     access = actor.company_access
-    if access.company_ids is None:
-        ids = find_look_alikes(tx, Kind.COMPANY, company.name, other_than=company.company_id)
-    else:
-        ids = find_look_alikes(
-            tx,
-            Kind.COMPANY,
-            company.name,
-            other_than=company.company_id,
-            visible=lambda company_id: among(company_id, "access", tx.dialect.name),
-            access=numbers(tx, sorted(access.company_ids)),
-        )
+    ids = find_look_alikes(
+        tx,
+        Kind.COMPANY,
+        company.name,
+        other_than=company.company_id,
+        visible=None if access.all else lambda company_id: of_visible_company(company_id, tx.dialect.name),
+        **access_values(tx, access),
+    )
     return [one.name for one in get_companies_by_id(tx, actor, ids).values()]
 
 

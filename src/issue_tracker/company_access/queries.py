@@ -1,14 +1,18 @@
-"""Reads of company accesses: which companies users and tokens may see, and what was granted (docs/decisions/0024)."""
+"""Reads of company accesses: which companies users and tokens may see, and what was granted (docs/decisions/0024).
+
+Also the conditions under which a company or an issue is visible, for the reads of all other modules.
+"""
 
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import CompoundSelect, Connection, Table, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Table, bindparam, exists, or_, select
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, require_administrator
-from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import (
+    assignments,
     companies,
     company_group_members,
     company_groups,
@@ -21,6 +25,24 @@ from issue_tracker.database.tables import (
     users,
 )
 from issue_tracker.database.types import Id
+
+
+def access_values(tx: Connection, access: CompanyAccess) -> dict[str, Any]:
+    """Returns the parameter of the conditions `of_visible_company` and `of_visible_issue`: the list `access` of the
+    visible companies. It is missing for access to all companies, under which statements have no such condition.
+    """
+    return {} if access.company_ids is None else {"access": numbers(tx, sorted(access.company_ids))}
+
+
+def of_visible_company(company_id: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
+    """The company is in the list `access`."""
+    return among(company_id, "access", dialect)
+
+
+def of_visible_issue(issue_id: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
+    """The issue has an assignment to a company in the list `access`."""
+    visible = of_visible_company(assignments.c.company_id, dialect)
+    return exists().where(assignments.c.issue_id == issue_id, visible)
 
 
 class GrantedAccess(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Select, exists, select
 
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.companies.queries import LARGEST_ID, Company
-from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.company_access.queries import access_values, of_visible_company
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import companies, company_group_members, company_groups
 from issue_tracker.errors import NotFound
 from issue_tracker.looks import look_alike_key
@@ -46,9 +47,8 @@ def list_groups(tx: Connection, actor: Actor) -> list[CompanyGroup]:
 def list_group_names(tx: Connection, actor: Actor) -> list[str]:
     """Returns the names of all groups in the order of `list_groups`, without reading all their companies."""
     require_helpdesk(actor)
-    visible = actor.company_access.company_ids
-    values = {} if visible is None else {"visible": numbers(tx, sorted(visible))}
-    return [name for (name,) in _names(visible is not None).all(tx, **values)]
+    access = actor.company_access
+    return [name for (name,) in _names(not access.all).all(tx, **access_values(tx, access))]
 
 
 def list_group_members(tx: Connection, actor: Actor) -> list[GroupMembers]:
@@ -180,7 +180,7 @@ def _names(limited: bool) -> Prepared:
         query = select(company_groups.c.name).order_by(company_groups.c.name_key, company_groups.c.group_id)
         if not limited:
             return query
-        member = among(company_group_members.c.company_id, "visible", dialect)
+        member = of_visible_company(company_group_members.c.company_id, dialect)
         return query.where(exists().where(company_group_members.c.group_id == company_groups.c.group_id, member))
 
     return Prepared(build)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row, Select, Text, bindparam, cast, exists, f
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
-from issue_tracker.database.prepared import Prepared, among, instant, numbers
+from issue_tracker.company_access.queries import access_values, of_visible_company
+from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.prepared import iso as stored_iso
 from issue_tracker.database.tables import companies, events
 from issue_tracker.database.types import Id
@@ -26,18 +27,18 @@ def get_last_event_id(tx: Connection, access: CompanyAccess, *, until: int = LAR
     if access.company_ids is None:
         return tx.execute(select(func.max(events.c.event_id)).where(events.c.event_id <= until)).scalar_one() or 0
     # The end of each company's index range; events about whole issues are searched only beyond it.
-    visible = numbers(tx, sorted(access.company_ids))
-    last: int = _last_of_companies.scalar(tx, access=visible, until=until) or 0
-    return _last_of_issues.scalar(tx, access=visible, after=last, until=until) or last
+    values = {"until": until, **access_values(tx, access)}
+    last: int = _last_of_companies.scalar(tx, **values) or 0
+    return _last_of_issues.scalar(tx, after=last, **values) or last
 
 
 def _select_last_of_companies(dialect: str) -> Select[Any]:
     of_company = select(func.max(events.c.event_id)).where(events.c.company_id == companies.c.company_id, _until)
-    return select(func.max(of_company.scalar_subquery())).where(among(companies.c.company_id, "access", dialect))
+    return select(func.max(of_company.scalar_subquery())).where(of_visible_company(companies.c.company_id, dialect))
 
 
 def _select_last_of_issues(dialect: str) -> Select[Any]:
-    whole = about_visible_issue(lambda column: among(column, "access", dialect))
+    whole = about_visible_issue(lambda column: of_visible_company(column, dialect))
     beyond = events.c.event_id > bindparam("after", type_=Id), _until
     return select(events.c.event_id).where(*beyond, *whole).order_by(events.c.event_id.desc()).limit(1)
 
@@ -160,10 +161,8 @@ def has_event(tx: Connection, access: CompanyAccess, types: tuple[EventType, ...
     """Returns whether there is an event of one of these types above `after` that is about a visible company, or about
     an issue as a whole, which may be hidden.
     """
-    if access.company_ids is None:
-        return _of_types(types, limited=False).scalar(tx, after=after) is not None
-    visible = numbers(tx, sorted(access.company_ids))
-    return _of_types(types, limited=True).scalar(tx, after=after, access=visible) is not None
+    statement = _of_types(types, limited=not access.all)
+    return statement.scalar(tx, after=after, **access_values(tx, access)) is not None
 
 
 @cache
@@ -175,7 +174,7 @@ def _of_types(types: tuple[EventType, ...], *, limited: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
         if not limited:
             return query
-        return query.where(or_(events.c.company_id.is_(None), among(events.c.company_id, "access", dialect)))
+        return query.where(or_(events.c.company_id.is_(None), of_visible_company(events.c.company_id, dialect)))
 
     return Prepared(build)
 

@@ -11,7 +11,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, not_, or_, select, union
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
-from issue_tracker.database.tables import assignments, companies, events, issues, users
+from issue_tracker.company_access.queries import access_values, of_visible_issue
+from issue_tracker.database.tables import companies, events, issues, users
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import AssignmentTimes, Event, EventType
 from issue_tracker.events.queries.log import event_from_row
@@ -137,10 +138,9 @@ def by_company(tx: Connection, actor: Actor, name: str) -> Alternatives:
 
 def _find_issue_id(tx: Connection, access: CompanyAccess, name: str) -> int | None:
     query = select(issues.c.issue_id).where(issues.c.name_key == key(name))
-    if access.company_ids is not None:
-        visible = assignments.c.company_id.in_(sorted(access.company_ids))
-        query = query.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
-    return tx.execute(query).scalar_one_or_none()
+    if not access.all:
+        query = query.where(of_visible_issue(issues.c.issue_id, tx.dialect.name))
+    return tx.execute(query, access_values(tx, access)).scalar_one_or_none()
 
 
 def _find_company_id(tx: Connection, access: CompanyAccess, name: str) -> int | None:

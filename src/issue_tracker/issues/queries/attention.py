@@ -30,7 +30,8 @@ from sqlalchemy import (
 
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.clock import iso
-from issue_tracker.database.prepared import Prepared, instant, numbers
+from issue_tracker.company_access.queries import access_values
+from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import issues
 from issue_tracker.database.types import Instant
 from issue_tracker.issues.queries import search
@@ -92,8 +93,7 @@ def ranks_of(filters: Filters, *, unlimited: bool) -> tuple[int, ...] | None:
 
 def find_next_due(tx: Connection, access: CompanyAccess, after: datetime) -> datetime | None:
     """Returns when the next visible issue becomes overdue after an instant, if nothing is changed; None: never."""
-    visible = {} if access.company_ids is None else {"access": numbers(tx, sorted(access.company_ids))}
-    found = _next_due(not access.all).scalar(tx, at=after, **visible)
+    found = _next_due(not access.all).scalar(tx, at=after, **access_values(tx, access))
     return None if found is None else instant(found)
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from issue_tracker.company_access.queries import of_visible_company
 from issue_tracker.database.prepared import among
 from issue_tracker.database.tables import assignments, events, issues, users
 from issue_tracker.database.types import Id
@@ -43,7 +44,7 @@ def written(conditions: Conditions, dialect: str) -> list[ColumnElement[bool]]:
 def visible_time(dialect: str) -> ColumnElement[datetime]:
     """Returns when the issue itself, or one of its assignments to companies in the list `access`, last changed."""
     last = select(func.max(assignments.c.updated_at)).where(
-        assignments.c.issue_id == issues.c.issue_id, among(assignments.c.company_id, "access", dialect)
+        assignments.c.issue_id == issues.c.issue_id, of_visible_company(assignments.c.company_id, dialect)
     )
     return latest(dialect, last.scalar_subquery())
 
@@ -88,8 +89,8 @@ def changed_since(*, limited: bool) -> Condition:
         of_owners = select(owned.c.issue_id).where(owned.c.owner_id.in_(accounts))
         assigned = select(assignments.c.issue_id).where(assignments.c.owner_id.in_(accounts))
         if limited:
-            visible = among(events.c.company_id, "access", dialect)
-            known = names_nothing_hidden(lambda column: among(column, "access", dialect))
+            visible = of_visible_company(events.c.company_id, dialect)
+            known = names_nothing_hidden(lambda column: of_visible_company(column, dialect))
             of_issue = of_issue.where(or_(and_(events.c.company_id.is_(None), known), visible))
             renamed = renamed.where(visible)
             assigned = assigned.where(among(assignments.c.company_id, "access", dialect))

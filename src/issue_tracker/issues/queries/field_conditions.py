@@ -26,7 +26,7 @@ from sqlalchemy import (
     union,
 )
 
-from issue_tracker.database.prepared import among
+from issue_tracker.company_access.queries import of_visible_company
 from issue_tracker.database.tables import assignment_references, assignments, issue_references, issue_tags, issues
 from issue_tracker.database.tables.issues import UNFINISHED
 from issue_tracker.database.types import Id, Instant, Key
@@ -131,7 +131,7 @@ def seen_assignments(dialect: str) -> Subquery:
     a = assignments.c
     is_open = func.max(case((a.status.in_([literal(status.value) for status in OPEN]), 1), else_=0)).label("open")
     query = select(a.issue_id, func.max(a.updated_at).label("last"), is_open)
-    return query.where(among(a.company_id, "access", dialect)).group_by(a.issue_id).subquery()
+    return query.where(of_visible_company(a.company_id, dialect)).group_by(a.issue_id).subquery()
 
 
 def _seen_before(dialect: str, before: BindParameter[Any]) -> ColumnElement[bool]:
@@ -143,7 +143,7 @@ def _seen_before(dialect: str, before: BindParameter[Any]) -> ColumnElement[bool
 
 def _has_open(dialect: str) -> ColumnElement[bool]:
     open_ = assignments.c.status.in_([literal(status.value) for status in OPEN])
-    return exists().where(_of_this_issue, open_, among(assignments.c.company_id, "access", dialect))
+    return exists().where(_of_this_issue, open_, of_visible_company(assignments.c.company_id, dialect))
 
 
 def _as_text(condition: str) -> ColumnElement[bool]:
@@ -182,7 +182,7 @@ _of_this_issue = assignments.c.issue_id == issues.c.issue_id
 
 
 def _seen(query: Select[Any], dialect: str, *, limited: bool) -> Select[Any]:
-    return query.where(among(assignments.c.company_id, "access", dialect)) if limited else query
+    return query.where(of_visible_company(assignments.c.company_id, dialect)) if limited else query
 
 
 def _in_either(one: Select[Any], other: Select[Any]) -> ColumnElement[bool]:

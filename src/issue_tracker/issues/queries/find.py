@@ -13,11 +13,12 @@ from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, exists, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, literal_column, or_, select, table
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared, among, numbers
-from issue_tracker.database.tables import assignments, former_names, issues
+from issue_tracker.company_access.queries import access_values, of_visible_issue
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import former_names, issues
 from issue_tracker.issues.queries.former_conditions import is_known
 from issue_tracker.issues.queries.issue import find_issue_head
 from issue_tracker.issues.queries.search import TRIGRAM
@@ -121,9 +122,10 @@ def _occurring(tx: Connection, actor: Actor, word: str) -> tuple[str, ...]:
 
 def _former_names(tx: Connection, actor: Actor) -> list[tuple[int, str, str]]:
     """Returns the id, the present and a former name of renamed issues, both visible to the actor, at most FORMER."""
-    visible = actor.company_access.company_ids
-    values = {} if visible is None else {"access": numbers(tx, sorted(visible))}
-    return [(issue_id, name, old) for issue_id, name, old in _former(visible is not None).all(tx, **values)]
+    access = actor.company_access
+    return [
+        (issue_id, name, old) for issue_id, name, old in _former(not access.all).all(tx, **access_values(tx, access))
+    ]
 
 
 def _halves(word: str) -> tuple[str, ...]:
@@ -133,10 +135,8 @@ def _halves(word: str) -> tuple[str, ...]:
 
 def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]], most: int | None = None) -> list[Any]:
     """Returns issues whose name contains, of each group, at least one part; at most `most` issues, or CANDIDATES."""
-    limited = actor.company_access.company_ids is not None
-    values: dict[str, Any] = {"limit": most or CANDIDATES}
-    if actor.company_access.company_ids is not None:
-        values["access"] = numbers(tx, sorted(actor.company_access.company_ids))
+    limited = not actor.company_access.all
+    values: dict[str, Any] = {"limit": most or CANDIDATES, **access_values(tx, actor.company_access)}
     arities = tuple(len(group) for group in groups)
     if tx.dialect.name == "postgresql":
         for number, group in enumerate(groups):
@@ -205,10 +205,7 @@ def _newest(arities: tuple[int, ...], limited: bool) -> Prepared:
 
 
 def _visible(query: Select[Any], issue_id: ColumnElement[int], limited: bool, dialect: str) -> Select[Any]:
-    if not limited:
-        return query
-    visible = among(assignments.c.company_id, "access", dialect)
-    return query.where(exists().where(assignments.c.issue_id == issue_id, visible))
+    return query.where(of_visible_issue(issue_id, dialect)) if limited else query
 
 
 def _indexed(arities: Sequence[int]) -> list[ColumnElement[bool]]:
@@ -231,9 +228,7 @@ def _former(limited: bool) -> Prepared:
         order = former_names.c.since.desc(), former_names.c.name_key
         query = select(former_names.c.issue_id, former_names.c.name, former_names.c.since, former_names.c.name_key)
         if limited:
-            visible = among(assignments.c.company_id, "access", dialect)
-            query = query.where(exists().where(assignments.c.issue_id == former_names.c.issue_id, visible))
-            query = query.where(is_known(dialect))
+            query = query.where(of_visible_issue(former_names.c.issue_id, dialect), is_known(dialect))
         # The few former names are read first: from a join of both tables, SQLite would read all issues.
         latest = query.order_by(*order).limit(FORMER).subquery()
         found = select(issues.c.issue_id, issues.c.name, latest.c.name.label("former_name"))

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared, numbers
+from issue_tracker.company_access.queries import access_values
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import former_names, merged_issues
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
@@ -22,7 +23,8 @@ def find_issue_by_any_name(tx: Connection, actor: Actor, name: str, *, lock: boo
     found = find_issue_head(tx, actor, name, lock=lock)
     if found is not None or not storable(name):
         return found
-    issue_id = _by_name(actor.company_access.all).scalar(tx, name_key=key(name), **_access_values(tx, actor))
+    access = actor.company_access
+    issue_id = _by_name(access.all).scalar(tx, name_key=key(name), **access_values(tx, access))
     return None if issue_id is None else find_issue_head_by_id(tx, actor, issue_id, lock=lock)
 
 
@@ -37,13 +39,9 @@ def get_issue_by_any_name(tx: Connection, actor: Actor, name: str) -> IssueHead:
 def find_merged_into(tx: Connection, actor: Actor, issue_id: int) -> int | None:
     """Returns the id of the issue into which this one was merged, if the actor may know both; None otherwise."""
     require_helpdesk(actor)
-    into = _merged(actor.company_access.all).scalar(tx, issue_id=issue_id, **_access_values(tx, actor))
+    access = actor.company_access
+    into = _merged(access.all).scalar(tx, issue_id=issue_id, **access_values(tx, access))
     return into if into is not None and find_issue_head_by_id(tx, actor, into) is not None else None
-
-
-def _access_values(tx: Connection, actor: Actor) -> dict[str, Any]:
-    visible = actor.company_access.company_ids
-    return {} if visible is None else {"access": numbers(tx, sorted(visible))}
 
 
 @cache

@@ -4,7 +4,7 @@ issue itself had, or one of an issue that was merged into it and had a visible c
 
 from sqlalchemy import ColumnElement, exists, or_
 
-from issue_tracker.database.prepared import among
+from issue_tracker.company_access.queries import of_visible_company
 from issue_tracker.database.tables import former_names, merged_companies
 
 
@@ -17,5 +17,5 @@ def is_known(dialect: str) -> ColumnElement[bool]:
 
 def is_of_merged(issue_id: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
     """The condition that one of the companies that a merged issue had is in the parameter `access`."""
-    visible = among(merged_companies.c.company_id, "access", dialect)
+    visible = of_visible_company(merged_companies.c.company_id, dialect)
     return exists().where(merged_companies.c.issue_id == issue_id, visible)

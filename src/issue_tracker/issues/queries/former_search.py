@@ -6,11 +6,12 @@ There are few former names, so every one of them is compared.
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared, among, numbers
-from issue_tracker.database.tables import assignments, former_names
+from issue_tracker.company_access.queries import access_values, of_visible_issue
+from issue_tracker.database.prepared import Prepared, numbers
+from issue_tracker.database.tables import former_names
 from issue_tracker.database.types import Key
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Condition
@@ -34,11 +35,9 @@ def list_formerly_called(tx: Connection, actor: Actor, term: str) -> list[int]:
     contains a casefolded term: of more than MOST, the newest.
     """
     require_helpdesk(actor)
-    visible = actor.company_access.company_ids
-    values: dict[str, Any] = {"term": term, "limit": MOST}
-    if visible is not None:
-        values["access"] = numbers(tx, sorted(visible))
-    return [issue_id for (issue_id,) in _containing(visible is not None).all(tx, **values)]
+    access = actor.company_access
+    values = {"term": term, "limit": MOST, **access_values(tx, access)}
+    return [issue_id for (issue_id,) in _containing(not access.all).all(tx, **values)]
 
 
 @cache
@@ -49,9 +48,7 @@ def _containing(limited: bool) -> Prepared:
         query = select(former_names.c.issue_id).where(place(former_names.c.name_key, term) > 0)
         if limited:
             # Before the limit: hidden issues must not take the places of visible ones.
-            of_issue = assignments.c.issue_id == former_names.c.issue_id
-            visible = among(assignments.c.company_id, "access", dialect)
-            query = query.where(exists().where(of_issue, visible), is_known(dialect))
+            query = query.where(of_visible_issue(former_names.c.issue_id, dialect), is_known(dialect))
         return query.distinct().order_by(former_names.c.issue_id.desc()).limit(bindparam("limit"))
 
     return Prepared(build)

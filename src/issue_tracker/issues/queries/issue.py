@@ -8,13 +8,13 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, func, not_, 
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
-from issue_tracker.database.prepared import Prepared, among, instant, iso, numbers
+from issue_tracker.company_access.queries import access_values, of_visible_company, of_visible_issue
+from issue_tracker.database.prepared import Prepared, instant, iso
 from issue_tracker.database.tables import assignments, companies, issues
 from issue_tracker.database.types import Id
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import AssignmentTimes
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment, StoredFields, named_assignment
-from issue_tracker.issues.queries.conditions import has_assignment, of_companies
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, printable, storable
 from issue_tracker.status import BITS, STATUSES, Status
@@ -166,19 +166,17 @@ def list_members(tx: Connection, actor: Actor, issue_id: int) -> list[Member]:
 
 def has_hidden_assignments(tx: Connection, actor: Actor, issue_id: int) -> bool:
     """Returns whether the issue has an assignment that the actor may not see."""
-    if actor.company_access.company_ids is None:
+    if actor.company_access.all:
         return False
-    visible = among(assignments.c.company_id, "companies", tx.dialect.name)
+    visible = of_visible_company(assignments.c.company_id, tx.dialect.name)
     hidden = exists().where(assignments.c.issue_id == issue_id, not_(visible))
-    values = {"companies": numbers(tx, sorted(actor.company_access.company_ids))}
-    return bool(tx.execute(select(hidden), values).scalar_one())
+    return bool(tx.execute(select(hidden), access_values(tx, actor.company_access)).scalar_one())
 
 
 def _find_head(tx: Connection, actor: Actor, column: str, value: str | int, *, lock: bool) -> IssueHead | None:
     require_helpdesk(actor)
-    visible = actor.company_access.company_ids
-    values = {} if visible is None else {"companies": numbers(tx, sorted(visible))}
-    row = _head(column, lock=lock, limited=visible is not None).row(tx, value=value, **values)
+    access = actor.company_access
+    row = _head(column, lock=lock, limited=not access.all).row(tx, value=value, **access_values(tx, access))
     if row is None:
         return None
     fields = {name: getattr(row, name) for name in StoredFields.__struct_fields__}
@@ -201,7 +199,7 @@ def _head(column: str, *, lock: bool, limited: bool) -> Prepared:
         columns = "issue_id", "name", "description", "revision", "updated_at", *StoredFields.__struct_fields__
         query = select(*(issues.c[name] for name in columns)).where(by == bindparam("value", type_=by.type))
         if limited:
-            query = query.where(has_assignment((of_companies,))(dialect))
+            query = query.where(of_visible_issue(issues.c.issue_id, dialect))
         return query.with_for_update() if lock else query
 
     return Prepared(build)

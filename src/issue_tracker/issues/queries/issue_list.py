@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
+from issue_tracker.company_access.queries import access_values
 from issue_tracker.database.prepared import Prepared, instant, numbers
 from issue_tracker.issues.models import DetailedAssignment, DetailedIssue, Issue
 from issue_tracker.issues.queries import attention, limited_attention, open_order, words
@@ -94,9 +95,7 @@ class IssueList:
             values["seen"] = numbers(tx, filters.changed_since.beyond)
         conditions, of_fields = field_filters(filters, limited=not self.access.all)
         of_issue += conditions
-        values |= of_fields | {"at": filters.at or now()}
-        if self.access.company_ids is not None:
-            values["access"] = numbers(tx, sorted(self.access.company_ids))
+        values |= of_fields | {"at": filters.at or now()} | access_values(tx, self.access)
         if self._companies is not None:
             of_company.append(of_companies)
             values["companies"] = numbers(tx, self._companies)

@@ -6,7 +6,8 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import among, instant, numbers
+from issue_tracker.company_access.queries import access_values, of_visible_company
+from issue_tracker.database.prepared import instant
 from issue_tracker.database.tables import assignments, companies, issues
 
 READ = 200
@@ -37,12 +38,10 @@ def list_longest_outages(tx: Connection, actor: Actor, *, limit: int) -> list[Ou
         .order_by(assignments.c.affected_since, assignments.c.assignment_id)
         .limit(READ)
     )
-    values = {}
-    if actor.company_access.company_ids is not None:
-        query = query.where(among(assignments.c.company_id, "access", tx.dialect.name))
-        values["access"] = numbers(tx, sorted(actor.company_access.company_ids))
+    if not actor.company_access.all:
+        query = query.where(of_visible_company(assignments.c.company_id, tx.dialect.name))
     found: dict[int, Outage] = {}
-    for row in tx.execute(query, values):
+    for row in tx.execute(query, access_values(tx, actor.company_access)):
         if row.issue_id in found:
             found[row.issue_id].company_names.append(row.company)
         elif len(found) < limit:

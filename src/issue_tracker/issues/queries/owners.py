@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, lit
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, Role, require_helpdesk
 from issue_tracker.auth.users import User, get_user
-from issue_tracker.company_access.queries import load_accesses
-from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.company_access.queries import access_values, load_accesses, of_visible_company, of_visible_issue
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import assignments, issues, users
 from issue_tracker.errors import Invalid
 from issue_tracker.names import key
@@ -32,10 +32,10 @@ def list_changed_owners(tx: Connection, actor: Actor, last_event: datetime | Non
     """
     require_helpdesk(actor)
     access = actor.company_access
-    if access.company_ids is None:
+    if access.all:
         return []
     since = datetime.min.replace(tzinfo=UTC) if last_event is None else last_event - DELAY
-    rows = _changed_owners.rows(tx, companies=numbers(tx, sorted(access.company_ids)), since=since)
+    rows = _changed_owners.rows(tx, **access_values(tx, access), since=since)
     return [(row.user_id, row.name) for row in rows]
 
 
@@ -46,16 +46,15 @@ def _select_changed_owners(dialect: str) -> Select[Any]:
 
 
 def _is_owner(dialect: str, *, limited: bool) -> ColumnElement[bool]:
-    """The user owns an issue or an assignment; if `limited`, one that the companies in the list `companies` reveal."""
+    """The user owns an issue or an assignment; if `limited`, one that the list `access` reveals."""
     # According to its statistics, SQLite would rather read all assignments of visible companies for each user, because
     # many issues have no owner.
     of_issue = select(issues.c.issue_id).with_hint(issues, "INDEXED BY ix_issues_owner_id_name_key", "sqlite")
     of_issue = of_issue.where(issues.c.owner_id == users.c.user_id)
     of_assignment = exists().where(assignments.c.owner_id == users.c.user_id)
     if limited:
-        visible = among(assignments.c.company_id, "companies", dialect)
-        of_issue = of_issue.where(exists().where(assignments.c.issue_id == issues.c.issue_id, visible))
-        of_assignment = of_assignment.where(visible)
+        of_issue = of_issue.where(of_visible_issue(issues.c.issue_id, dialect))
+        of_assignment = of_assignment.where(of_visible_company(assignments.c.company_id, dialect))
     return or_(of_issue.exists(), of_assignment)
 
 
@@ -81,8 +80,7 @@ def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
     require_helpdesk(actor)
     roles = (Role.TECHNICIAN.value, Role.SUPER_ADMIN.value)
     visible = actor.company_access.company_ids
-    values = {} if visible is None else {"companies": numbers(tx, sorted(visible))}
-    rows = _technicians(visible is not None).rows(tx, **values)
+    rows = _technicians(visible is not None).rows(tx, **access_values(tx, actor.company_access))
     accesses = {} if visible is None else load_accesses(tx, {row.user_id for row in rows if not row.all_companies})
     found = [
         Technician(row.user_id, row.name, row.email, bool(row.active) and row.role in roles)

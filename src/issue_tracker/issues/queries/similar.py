@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Select, case, func, literal, select
 
 from issue_tracker.actor import Actor
+from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments
 from issue_tracker.issues.queries.find import find_issues
@@ -31,11 +32,9 @@ def list_similar_issues(tx: Connection, actor: Actor, name: str, limit: int) -> 
     Raises Forbidden without helpdesk access.
     """
     found = find_issues(tx, actor, name, limit)
-    visible = actor.company_access.company_ids
-    values = {"issues": numbers(tx, [one.issue_id for one in found])}
-    if visible is not None:
-        values["access"] = numbers(tx, sorted(visible))
-    counts = {issue_id: (total, opened) for issue_id, total, opened in _counts(visible is not None).all(tx, **values)}
+    access = actor.company_access
+    values = {"issues": numbers(tx, [one.issue_id for one in found]), **access_values(tx, access)}
+    counts = {issue_id: (total, opened) for issue_id, total, opened in _counts(not access.all).all(tx, **values)}
     shown = []
     for one in found:
         total, opened = counts.get(one.issue_id, (0, 0))
@@ -50,7 +49,7 @@ def _counts(limited: bool) -> Prepared:
         counted = func.count().label("total"), func.sum(case((is_open, 1), else_=0)).label("open")
         query = select(assignments.c.issue_id, *counted).where(among(assignments.c.issue_id, "issues", dialect))
         if limited:
-            query = query.where(among(assignments.c.company_id, "access", dialect))
+            query = query.where(of_visible_company(assignments.c.company_id, dialect))
         return query.group_by(assignments.c.issue_id)
 
     return Prepared(build)

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.companies.queries import LARGEST_ID
+from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, companies, issues, update_companies, updates
 from issue_tracker.errors import NotFound
@@ -111,7 +112,7 @@ def latest_updates(tx: Connection, actor: Actor, issue_ids: Sequence[int]) -> di
     """Returns the newest update of each of these issues, by issue id; issues without updates are left out."""
     require_helpdesk(actor)
     access, dialect = actor.company_access, tx.dialect.name
-    values = _values(tx, access) | {"issues": numbers(tx, issue_ids)}
+    values = access_values(tx, access) | {"issues": numbers(tx, issue_ids)}
     newest = _visible(access, dialect).where(among(updates.c.issue_id, "issues", dialect))
     newest = newest.with_only_columns(func.max(updates.c.update_id)).group_by(updates.c.issue_id)
     query = _visible(access, dialect).where(updates.c.update_id.in_(newest))
@@ -125,7 +126,7 @@ def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
     found = []
     if 0 < update_id <= LARGEST_ID:
         query = _visible(access, tx.dialect.name).where(updates.c.update_id == update_id)
-        found = _loaded(tx, access, tx.execute(query, _values(tx, access)).all())
+        found = _loaded(tx, access, tx.execute(query, access_values(tx, access)).all())
     if not found:
         raise NotFound(f"There is no update with the id {update_id}.")
     return found[0]
@@ -138,9 +139,9 @@ def list_ids_for_all(tx: Connection, actor: Actor, issue_id: int) -> list[int]:
     require_helpdesk(actor)
     access, dialect = actor.company_access, tx.dialect.name
     query = select(updates.c.update_id).where(updates.c.issue_id == issue_id, updates.c.for_all)
-    if access.company_ids is not None:
-        query = query.where(_assigned("access", dialect))
-    return list(tx.execute(query.order_by(updates.c.update_id), _values(tx, access)).scalars())
+    if not access.all:
+        query = query.where(of_visible_issue(updates.c.issue_id, dialect))
+    return list(tx.execute(query.order_by(updates.c.update_id), access_values(tx, access)).scalars())
 
 
 def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
@@ -151,7 +152,7 @@ def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
 
 def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before: int | None, limit: int) -> UpdatePage:
     dialect = tx.dialect.name
-    values = _values(tx, access)
+    values = access_values(tx, access)
     conditions: list[ColumnElement[bool]] = []
     if filters.issue_id is not None:
         conditions.append(updates.c.issue_id == filters.issue_id)
@@ -176,22 +177,14 @@ def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before:
     return UpdatePage(_loaded(tx, access, rows[:limit]), total, len(rows) > limit)
 
 
-def _values(tx: Connection, access: CompanyAccess) -> dict[str, Any]:
-    return {} if access.company_ids is None else {"access": numbers(tx, sorted(access.company_ids))}
-
-
 def _visible(access: CompanyAccess, dialect: str) -> Select[Any]:
     """Selects the updates that are visible under an access, with the names of their issues."""
     query = select(updates, issues.c.name.label("issue_name")).join(issues, issues.c.issue_id == updates.c.issue_id)
     query = query.where(updates.c.withdrawn_at.is_(None))
-    if access.company_ids is None:
+    if access.all:
         return query
-    return query.where(_assigned("access", dialect), or_(updates.c.for_all, _named("access", dialect)))
-
-
-def _assigned(name: str, dialect: str) -> ColumnElement[bool]:
-    """One of the companies in the list `name` is assigned to the issue of the update."""
-    return exists().where(assignments.c.issue_id == updates.c.issue_id, among(assignments.c.company_id, name, dialect))
+    addressed = or_(updates.c.for_all, _named("access", dialect))
+    return query.where(of_visible_issue(updates.c.issue_id, dialect), addressed)
 
 
 def _concerns(name: str, dialect: str) -> ColumnElement[bool]:
