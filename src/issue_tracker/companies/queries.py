@@ -4,17 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, exists, func, literal, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, select
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, companies, events, issues
+from issue_tracker.database.tables.issues import is_open
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
 from issue_tracker.names import NAME_LIMIT, key, printable, storable
 from issue_tracker.new_names import Kind, find_look_alikes
-from issue_tracker.status import OPEN
 
 LARGEST_ID = 2**63 - 1
 
@@ -187,12 +187,7 @@ def _unknown_id(company_id: int) -> NotFound:
 
 def _with_open_issues() -> Select[Any]:
     open_issues = (
-        select(func.count())
-        .where(
-            assignments.c.company_id == companies.c.company_id,
-            assignments.c.status.in_([literal(status.value) for status in OPEN]),
-        )
-        .scalar_subquery()
+        select(func.count()).where(assignments.c.company_id == companies.c.company_id, is_open).scalar_subquery()
     )
     return select(companies.c.company_id, companies.c.name, companies.c.archived, open_issues.label("open_issues"))
 

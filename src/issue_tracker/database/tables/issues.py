@@ -1,11 +1,14 @@
 """Companies, issues and assignments."""
 
-from sqlalchemy import Boolean, Integer, String, Text, text
+from collections.abc import Iterable
+
+from sqlalchemy import Boolean, ColumnElement, Integer, String, Text, literal, text
 from sqlalchemy.schema import Column, ForeignKey, Index, Table, UniqueConstraint
 
 from issue_tracker.database.tables.indexes import partial, trigrams
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
+from issue_tracker.status import OPEN, Status
 
 UNFINISHED = "(statuses = 0 OR (statuses & 48) <> statuses)"
 """The condition that an issue has an assignment that is neither resolved nor closed, or no assignment. 48 is the sum of
@@ -91,6 +94,15 @@ assignments = Table(
     partial("ix_assignments_owner_id", "owner_id", "issue_id", "company_id", where="owner_id IS NOT NULL"),
     sqlite_autoincrement=True,
 )
+
+
+def in_status(statuses: Iterable[Status]) -> ColumnElement[bool]:
+    """The condition that an assignment has one of these statuses, which are constants of the statement."""
+    return assignments.c.status.in_([literal(status.value) for status in statuses])
+
+
+is_open = in_status(OPEN)
+"""The condition that an assignment is neither resolved nor closed."""
 
 # The indexes that find issues by their tags and references, and by the references of their assignments: copies of
 # `tags` and `refs`.

@@ -47,10 +47,10 @@ from issue_tracker.issues.queries.field_conditions import (
 from issue_tracker.issues.queries.filters import Filters
 from issue_tracker.status import OPEN
 
-FINISHED = 4
+FINISHED_RANK = 4
 """The rank of finished issues. 0 to 3: overdue without an owner, overdue, without an owner, all others."""
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_READ = datetime(1970, 1, 1, tzinfo=UTC)
 """No page was read before this time. Clients can change the time in a position, and filters subtract years from it."""
 
 
@@ -71,9 +71,9 @@ class Place(msgspec.Struct, frozen=True):
         """Returns the place from such a text. Raises ValueError for any other text."""
         rank, at, updated_at = text.split(" ")
         place = cls(int(rank), datetime.fromisoformat(at), datetime.fromisoformat(updated_at))
-        if place.rank not in range(FINISHED + 1) or place.at.tzinfo is None or place.updated_at.tzinfo is None:
+        if place.rank not in range(FINISHED_RANK + 1) or place.at.tzinfo is None or place.updated_at.tzinfo is None:
             raise ValueError("no place in this order")
-        if place.at < EARLIEST:
+        if place.at < EARLIEST_READ:
             raise ValueError("no time at which a page was read")
         return place
 
@@ -88,7 +88,7 @@ def ranks_of(filters: Filters, *, unlimited: bool) -> tuple[int, ...] | None:
         return None
     ranks = (0, 2) if filters.unowned else (0, 1, 2, 3)
     only_open = filters.statuses is not None and set(filters.statuses) <= set(OPEN)
-    return ranks if only_open or filters.unmoved_since is not None else (*ranks, FINISHED)
+    return ranks if only_open or filters.unmoved_since is not None else (*ranks, FINISHED_RANK)
 
 
 def find_next_due(tx: Connection, access: CompanyAccess, after: datetime) -> datetime | None:
@@ -140,7 +140,7 @@ def rank_of(dialect: str, live: ColumnElement[bool]) -> ColumnElement[Any]:
     """The rank of an issue at the time `at`; `live` is the condition that it is not finished."""
     due, unowned = issues.c.next_update_at < bindparam("at", type_=Instant()), has_no_owner(dialect)
     return case(
-        (and_(due, live, unowned), 0), (and_(due, live), 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED
+        (and_(due, live, unowned), 0), (and_(due, live), 1), (and_(live, unowned), 2), (live, 3), else_=FINISHED_RANK
     )
 
 
@@ -174,7 +174,7 @@ def _ranked(conditions: Conditions, rank: int, paged: bool) -> Prepared:
         owned = issues.c.owner_id.is_not(None)
         columns = issues.c.issue_id, issues.c.revision, issues.c.updated_at
         query = select(*columns).where(*written(conditions, dialect))
-        if rank == FINISHED:
+        if rank == FINISHED_RANK:
             query = query.where(finished(limited=False)(dialect))
         else:
             overdue = is_overdue(limited=False) if rank < 2 else is_not_overdue(limited=False)

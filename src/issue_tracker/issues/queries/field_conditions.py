@@ -17,7 +17,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     not_,
     or_,
     select,
@@ -28,11 +27,10 @@ from sqlalchemy import (
 
 from issue_tracker.company_access.queries import of_visible_company
 from issue_tracker.database.tables import assignment_references, assignments, issue_references, issue_tags, issues
-from issue_tracker.database.tables.issues import UNFINISHED
+from issue_tracker.database.tables.issues import UNFINISHED, is_open
 from issue_tracker.database.types import Id, Instant, Key
 from issue_tracker.issues.queries.conditions import Condition, spread
 from issue_tracker.issues.queries.filters import Filters
-from issue_tracker.status import OPEN
 
 
 @cache
@@ -129,8 +127,8 @@ def seen_assignments(dialect: str) -> Subquery:
     whether one of these is open, as 1 or 0. One scan of their assignments costs less than reading each issue.
     """
     a = assignments.c
-    is_open = func.max(case((a.status.in_([literal(status.value) for status in OPEN]), 1), else_=0)).label("open")
-    query = select(a.issue_id, func.max(a.updated_at).label("last"), is_open)
+    any_open = func.max(case((is_open, 1), else_=0)).label("open")
+    query = select(a.issue_id, func.max(a.updated_at).label("last"), any_open)
     return query.where(of_visible_company(a.company_id, dialect)).group_by(a.issue_id).subquery()
 
 
@@ -142,8 +140,7 @@ def _seen_before(dialect: str, before: BindParameter[Any]) -> ColumnElement[bool
 
 
 def _has_open(dialect: str) -> ColumnElement[bool]:
-    open_ = assignments.c.status.in_([literal(status.value) for status in OPEN])
-    return exists().where(_of_this_issue, open_, of_visible_company(assignments.c.company_id, dialect))
+    return exists().where(_of_this_issue, is_open, of_visible_company(assignments.c.company_id, dialect))
 
 
 def _as_text(condition: str) -> ColumnElement[bool]:

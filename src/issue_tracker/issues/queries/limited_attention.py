@@ -16,12 +16,13 @@ from sqlalchemy import ARRAY, Connection, Select, bindparam, case, func, literal
 from issue_tracker.actor import CompanyAccess
 from issue_tracker.database.prepared import Prepared, among, instant, numbers
 from issue_tracker.database.tables import assignments, issues
+from issue_tracker.database.tables.issues import in_status
 from issue_tracker.database.types import Id, Instant
-from issue_tracker.issues.queries.attention import FINISHED, Place, rank_of, ranks_of
+from issue_tracker.issues.queries.attention import FINISHED_RANK, Place, rank_of, ranks_of
 from issue_tracker.issues.queries.conditions import Conditions, latest, of_companies, of_issues, written
 from issue_tracker.issues.queries.field_conditions import has_no_owner, unfinished
 from issue_tracker.issues.queries.filters import Filters
-from issue_tracker.status import OPEN, STATUSES, Status
+from issue_tracker.status import FINISHED, OPEN, Status
 
 MOST = 4000
 """Maximum number of assignments that are read at once. If a page needs more, all issues are sorted instead."""
@@ -99,7 +100,7 @@ class _Order:
         """Returns the first `limit` issues of these ranks; None if too many assignments would have to be read."""
         start = 0 if self._after is None else self._after[0].rank
         page: list[Found] = []
-        for group in ((0, 1), (2,), (3,), (FINISHED,)):
+        for group in ((0, 1), (2,), (3,), (FINISHED_RANK,)):
             wanted = [rank for rank in group if rank in ranks and rank >= start]
             if not wanted or len(page) >= limit:
                 continue
@@ -114,7 +115,7 @@ class _Order:
         assignments, and whether these are all.
         """
         read = _read(OPEN).all(self._tx, **self._values, until=before, limit=limit + 1)
-        found = self._examine({issue_id for (issue_id,) in read[:limit]}, range(FINISHED))
+        found = self._examine({issue_id for (issue_id,) in read[:limit]}, range(FINISHED_RANK))
         return sum(each[2].updated_at < before for each in found), len(read) <= limit
 
     def _overdue(self, ranks: Sequence[int]) -> list[Found] | None:
@@ -127,8 +128,7 @@ class _Order:
             unowned = [issue_id for (issue_id,) in _unowned.all(self._tx, limit=FEW + 1)]
             if len(unowned) <= FEW:
                 return self._examine(unowned, [rank])
-        finished = tuple(status for status in STATUSES.values() if not status.open)
-        statuses = finished if rank == FINISHED else self._statuses or OPEN
+        statuses = FINISHED if rank == FINISHED_RANK else self._statuses or OPEN
         wanted = limit + limit // 2
         while True:
             until = self._until(statuses, wanted, rank)
@@ -206,16 +206,15 @@ def _examined(conditions: Conditions, statuses: tuple[Status, ...] | None) -> Pr
 
 def _any_of(statuses: tuple[Status, ...]) -> Any:
     """Returns 1 if one of the grouped assignments has one of the statuses, otherwise 0."""
-    return func.max(case((assignments.c.status.in_([literal(status.value) for status in statuses]), 1), else_=0))
+    return func.max(case((in_status(statuses), 1), else_=0))
 
 
 @lru_cache(maxsize=64)
 def _read(statuses: tuple[Status, ...]) -> Prepared:
     """Selects the issues of the assignments in these statuses that have not changed since `until`."""
     a = assignments.c
-    of_status = a.status.in_([literal(status.value) for status in statuses])
     unchanged = a.updated_at <= bindparam("until", type_=Instant())
-    query = select(a.issue_id).where(of_status, unchanged).limit(bindparam("limit"))
+    query = select(a.issue_id).where(in_status(statuses), unchanged).limit(bindparam("limit"))
     return Prepared(lambda dialect: query.where(of_companies(dialect)))
 
 

@@ -28,12 +28,12 @@ from sqlalchemy import (
 
 from issue_tracker.database.prepared import Prepared, among
 from issue_tracker.database.tables import assignment_counters, assignments, companies, issue_counters, issues, users
+from issue_tracker.database.tables.issues import is_open
 from issue_tracker.issues.models import StoredFields
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, of_issues, visible_time, written
 from issue_tracker.issues.queries.filters import Order
 from issue_tracker.issues.queries.paging import in_order, page_of
-from issue_tracker.status import OPEN
 
 
 @lru_cache(maxsize=512)
@@ -254,8 +254,6 @@ def detailed_members(conditions: Conditions) -> Prepared:
 UNMOVED_MARK = "!"
 """The mark that `packed_members` appends to the status of an unmoved assignment."""
 
-_is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
-
 
 @lru_cache(maxsize=64)
 def packed_members(conditions: Conditions) -> Prepared:
@@ -269,7 +267,7 @@ def packed_members(conditions: Conditions) -> Prepared:
     def build(dialect: str) -> Select[Any]:
         since = func.coalesce(assignments.c.status_since, assignments.c.updated_at)
         before = bindparam("before", type_=assignments.c.updated_at.type)
-        unmoved = and_(since < before, _is_open)
+        unmoved = and_(since < before, is_open)
         marked = case((unmoved, assignments.c.status.concat(literal(UNMOVED_MARK))), else_=assignments.c.status)
         packed: ColumnElement[Any] = func.json_group_object(assignments.c.company_id, marked)
         if dialect == "postgresql":
@@ -279,7 +277,7 @@ def packed_members(conditions: Conditions) -> Prepared:
                 assignments.c.issue_id,
                 select(issues.c.name).where(issues.c.issue_id == assignments.c.issue_id).scalar_subquery(),
                 packed.label("statuses"),
-                func.min(case((and_(since >= before, _is_open), since))).label("unmarked"),
+                func.min(case((and_(since >= before, is_open), since))).label("unmarked"),
             )
             .where(of_issues(dialect), *written(conditions, dialect))
             .group_by(assignments.c.issue_id)

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import assignments, issues
+from issue_tracker.database.tables.issues import is_open
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Conditions, written
 from issue_tracker.issues.queries.filters import Order
 from issue_tracker.issues.queries.paging import page_of
-from issue_tracker.status import OPEN
 
 OPEN_COUNT = "open_count"
 
@@ -48,7 +48,7 @@ def _statement(of_issue: Conditions, of_assignment: Conditions, order: Order, on
     def build(dialect: str) -> Select[Any]:
         counting = select(assignments.c.issue_id, func.count().label("number")).where(*written(of_assignment, dialect))
         if not only_open:
-            counting = counting.where(assignments.c.status.in_([literal(status.value) for status in OPEN]))
+            counting = counting.where(is_open)
         counted = counting.group_by(assignments.c.issue_id).subquery()
         count: ColumnElement[int] = func.coalesce(counted.c.number, 0)
         together = issues.join(counted, counted.c.issue_id == issues.c.issue_id, isouter=not only_open)

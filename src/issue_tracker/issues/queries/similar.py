@@ -4,14 +4,14 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, case, func, literal, select
+from sqlalchemy import Connection, Select, case, func, select
 
 from issue_tracker.actor import Actor
 from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments
+from issue_tracker.database.tables.issues import is_open
 from issue_tracker.issues.queries.find import find_issues
-from issue_tracker.status import OPEN
 
 
 class SimilarIssue(msgspec.Struct, frozen=True):
@@ -45,7 +45,6 @@ def list_similar_issues(tx: Connection, actor: Actor, name: str, limit: int) -> 
 @cache
 def _counts(limited: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
-        is_open = assignments.c.status.in_([literal(status.value) for status in OPEN])
         counted = func.count().label("total"), func.sum(case((is_open, 1), else_=0)).label("open")
         query = select(assignments.c.issue_id, *counted).where(among(assignments.c.issue_id, "issues", dialect))
         if limited:
