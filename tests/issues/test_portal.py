@@ -1,10 +1,12 @@
 """The portal: a customer sees the issues of the own companies, and nothing else (contract, section 12)."""
 
+import re
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 
-from issue_tracker.database.tables import users
+from issue_tracker.database.tables import updates, users
 from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.company_access.limits import set_access, user_id
@@ -198,6 +200,25 @@ def test_public_updates_for_the_own_companies_are_shown(scene: World) -> None:
     page, issue = cara.get("/portal").text, cara.get("/portal/issues/Shared").text
     assert "For Contoso" in page and "<strong>everybody</strong> &lt;i&gt;" in issue
     assert not any(word in page + issue for word in ("Fabrikam", "internal", "Tess", "Hidden"))
+
+
+def test_the_list_shows_the_latest_update_of_each_open_issue(scene: World) -> None:
+    """However many updates of other issues followed it, and beside newer ones for another company only."""
+    scene.given_issue("Busy", {"Contoso": "new"})
+    tess, cara = scene.client("tess"), scene.client("cara")
+    long = "The *carrier* [repairs](https://example.com/) it. " * 20
+    news = [("Shared", long, None), ("Shared", "Only there", ["Fabrikam"]), ("Busy", "First", None)]
+    for issue, body, companies in news:
+        sent = {"issue_name": issue, "body": body, "public": True, "companies": companies}
+        tess.call("POST", "/api/updates", 201, json=sent)
+    with scene.database.write() as tx:
+        [row] = tx.execute(select(updates).where(updates.c.body == "First")).mappings()
+        copied = {name: value for name, value in row.items() if name != "update_id"}
+        tx.execute(insert(updates), [copied | {"body": f"Number {number}"} for number in range(501)])
+    page = cara.get("/portal").text
+    assert "Number 500" in page and "Number 499" not in page and "Only there" not in page
+    [text] = re.findall("The carrier repairs.*?</p>", page)
+    assert 230 < len(text) <= 240 + len("</p>") and text.endswith("…</p>")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -1,6 +1,6 @@
 """The pages of customers: open and recently resolved issues of their companies (docs/decisions/0025)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues.queries import portal
 from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue, PortalUpdate
-from issue_tracker.pages.markdown import render
+from issue_tracker.pages.markdown import first_words, render
 from issue_tracker.pages.navigation import PORTAL
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
@@ -25,25 +25,27 @@ LATELY = timedelta(days=30)
 """Time for which resolved issues remain on the page."""
 
 MOST = 100
-"""Maximum number of resolved issues on the page."""
-
-
-LATEST = 500
-"""Number of updates in which the page looks for the latest one of each issue."""
+"""Maximum number of resolved issues, or of updates, on a page."""
 
 EXCERPT = 240
 """Maximum length of an update in the list, in characters."""
 
 
 class PublicUpdate(msgspec.Struct, frozen=True):
-    """A public update on a page. `text` is its beginning as plain text."""
+    """A public update on the page of its issue."""
 
     html: Markup
-    text: str
     author_name: str | None
     company_names: list[str] | None
     at: str
     edited_at: str | None
+
+
+class LatestUpdate(msgspec.Struct, frozen=True):
+    """The latest public update in the list of issues: its beginning as plain text."""
+
+    text: str
+    at: str
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Line(msgspec.Struct, frozen=True):
     open: bool
     since: str
     updated_at: str
-    latest: PublicUpdate | None = None
+    latest: LatestUpdate | None = None
 
 
 @routes.get(PORTAL)
@@ -66,7 +68,7 @@ def show_portal(request: Request) -> Response:
     lately = PortalFilters(statuses=FINISHED, updated_since=now() - LATELY)
     finished = portal.list_portal_issues(request.tx, request.actor, lately)
     done = sorted(_lines(finished), key=lambda line: line.updated_at, reverse=True)
-    latest = _updates(request, LATEST)
+    latest = portal.list_latest_portal_updates(request.tx, request.actor)
     return page(
         request,
         "portal/list.html",
@@ -82,22 +84,15 @@ def show_portal(request: Request) -> Response:
 def show_portal_issue(request: Request, issue_name: str) -> Response:
     """Shows one issue: the status of each of the customer's companies, and the public updates."""
     issue = portal.get_portal_issue(request.tx, request.actor, issue_name)
-    updates = [_shown(update) for update in _updates(request, MOST, issue.name)]
+    names = request.settings.portal_first_names
+    found = portal.list_portal_updates(request.tx, request.actor, issue_name=issue.name, limit=MOST, first_names=names)
+    updates = [_shown(update) for update in found.updates]
     return page(request, "portal/issue.html", place="portal", issue=issue, lines=_lines([issue]), updates=updates)
 
 
-def _updates(request: Request, limit: int, issue_name: str = "") -> list[PortalUpdate]:
-    names = request.settings.portal_first_names
-    found = portal.list_portal_updates(request.tx, request.actor, issue_name=issue_name, limit=limit, first_names=names)
-    return found.updates
-
-
 def _shown(update: PortalUpdate) -> PublicUpdate:
-    html = render(update.body)
-    text = html.striptags()
     return PublicUpdate(
-        html=html,
-        text=text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()}…",
+        html=render(update.body),
         author_name=update.author_name,
         company_names=update.company_names,
         at=update.at,
@@ -105,15 +100,12 @@ def _shown(update: PortalUpdate) -> PublicUpdate:
     )
 
 
-def _latest(updates: Sequence[PortalUpdate], issue_name: str, company_name: str) -> PublicUpdate | None:
-    """Returns the latest update for the company. `updates` are ordered from the newest to the oldest."""
-    for update in updates:
-        if update.issue_name == issue_name and (not update.company_names or company_name in update.company_names):
-            return _shown(update)
-    return None
+def _latest(update: PortalUpdate | None) -> LatestUpdate | None:
+    return None if update is None else LatestUpdate(first_words(update.body, EXCERPT), update.at)
 
 
-def _lines(found: Sequence[PortalIssue], updates: Sequence[PortalUpdate] = ()) -> list[Line]:
+def _lines(found: Sequence[PortalIssue], latest: Mapping[tuple[str, str], PortalUpdate] = {}) -> list[Line]:
+    """Returns the lines of issues, with the latest update for each by the names of issue and company."""
     return [
         Line(
             issue_name=issue.name,
@@ -123,7 +115,7 @@ def _lines(found: Sequence[PortalIssue], updates: Sequence[PortalUpdate] = ()) -
             open=assignment.status in OPEN,
             since=assignment.since,
             updated_at=assignment.updated_at,
-            latest=_latest(updates, issue.name, assignment.company_name),
+            latest=_latest(latest.get((issue.name, assignment.company_name))),
         )
         for issue in found
         for assignment in issue.assignments

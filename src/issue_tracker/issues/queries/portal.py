@@ -16,12 +16,18 @@ from issue_tracker.actor import Actor, CompanyAccess, require_customer
 from issue_tracker.clock import Timestamp
 from issue_tracker.database.prepared import Prepared, iso, numbers
 from issue_tracker.database.tables import assignments, companies, issues
+from issue_tracker.database.tables.issues import is_open
 from issue_tracker.database.types import Key
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.queries.conditions import Conditions, in_statuses, of_companies, of_issues, spread, written
 from issue_tracker.issues.queries.issue_list import BATCH, NO_LIMIT
 from issue_tracker.issues.queries.portal_names import find_portal_issue, own_companies
-from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_public_updates
+from issue_tracker.issues.updates.queries import (
+    Update,
+    UpdateFilters,
+    list_latest_public_updates,
+    list_public_updates,
+)
 from issue_tracker.names import key, printable, storable
 from issue_tracker.status import LABELS, STATUSES, Status
 
@@ -141,12 +147,30 @@ def list_portal_updates(
         written_before=before,
     )
     found = list_public_updates(tx, CompanyAccess(frozenset(own_companies(actor))), filters, limit=limit)
-    shown = [_portal_update(placed, first_names=first_names) for placed in found.updates]
+    shown = [_portal_update(placed.update, first_names=first_names) for placed in found.updates]
     return PortalUpdates(shown, found.total, found.more)
 
 
-def _portal_update(placed: PlacedUpdate, *, first_names: bool) -> PortalUpdate:
-    update = placed.update
+def list_latest_portal_updates(tx: Connection, actor: Actor) -> dict[tuple[str, str], PortalUpdate]:
+    """Returns the latest public update for each company of the customer in each of its open issues, without author, by
+    the names of issue and company; companies and issues without updates are left out. Raises Forbidden for any other
+    role.
+    """
+    require_customer(actor)
+    opened = select(assignments.c.issue_id, companies.c.company_id, companies.c.name)
+    opened = opened.join(companies, companies.c.company_id == assignments.c.company_id)
+    opened = opened.where(assignments.c.company_id.in_(own_companies(actor)), is_open)
+    issue_ids: dict[tuple[int, str], list[int]] = {}
+    for row in tx.execute(opened):
+        issue_ids.setdefault((row.company_id, row.name), []).append(row.issue_id)
+    return {
+        (update.issue_name, name): _portal_update(update, first_names=False)
+        for (company_id, name), ids in issue_ids.items()
+        for update in list_latest_public_updates(tx, actor.company_access, company_id, ids).values()
+    }
+
+
+def _portal_update(update: Update, *, first_names: bool) -> PortalUpdate:
     # Otherwise the name is that of an account that a program uses, or of a system user.
     person = first_names and update.actor.channel == "session"
     return PortalUpdate(
