@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Meta
 
+from issue_tracker.api.status_filter import OpenFilter, StatusFilter, selected_statuses
 from issue_tracker.clock import now
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.events.sync_position import PositionError, read_position
@@ -20,7 +21,6 @@ from issue_tracker.issues.queries.open_order import OPEN_COUNT
 from issue_tracker.issues.queries.owners import list_technicians
 from issue_tracker.issues.queries.words import split_words
 from issue_tracker.names import key, storable
-from issue_tracker.status import FINISHED, OPEN, Status
 
 LARGEST_COUNT = 2**31 - 1
 
@@ -53,7 +53,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
             "company. Words in quotation marks count as one word.",
         ),
     ] = ""
-    status: Annotated[list[Status], Meta(description="Only assignments in one of these statuses.")] = []
+    status: StatusFilter = []
     company_id: Annotated[
         list[Annotated[int, Meta(ge=1, le=2**63 - 1)]], Meta(description="Only assignments of one of these companies.")
     ] = msgspec.field(default_factory=list, name="companyId")
@@ -64,9 +64,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         list[str], Meta(description="Only assignments of the companies of one of these groups.")
     ] = msgspec.field(default_factory=list, name="companyGroup")
     exclude: Annotated[list[str], Meta(description="No assignments of the companies with these names.")] = []
-    open: Annotated[
-        bool | None, Meta(description="`true`: only assignments that are not resolved or closed; `false`: only those.")
-    ] = None
+    open: OpenFilter = None
     updated_since: Annotated[
         Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only issues changed at or after this instant.")
     ] = msgspec.field(default=None, name="updatedSince")
@@ -128,10 +126,6 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
     if not all(map(storable, query.exclude)):
         raise InvalidQuery.field("exclude", "must not contain NUL characters")
     at = _instant_of(query)
-    statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
-    if query.open is not None:
-        chosen = OPEN if query.open else FINISHED
-        statuses = chosen if statuses is None else tuple(status for status in statuses if status in chosen)
     try:
         position = query.changed_since
         changed_since = read_position(request.tx, history_of(request), position) if position else None
@@ -140,7 +134,7 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
     return Filters(
         search=query.search.strip(),
         words=split_words(query.words),
-        statuses=statuses,
+        statuses=selected_statuses(query.status, query.open),
         company_ids=company_filter(
             request.tx,
             request.actor,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.status_filter import OpenFilter, StatusFilter, selected_statuses
 from issue_tracker.api.updates import UpdatesOf
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.identity import Access
@@ -18,7 +19,6 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.issues.queries import portal
 from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue, PortalUpdate
 from issue_tracker.names import storable
-from issue_tracker.status import FINISHED, OPEN, Status
 
 routes = Routes("Portal", access=Access.CUSTOMER)
 
@@ -50,10 +50,8 @@ PORTAL_UPDATE_EXAMPLE = {
 class PortalQuery(msgspec.Struct, kw_only=True):
     """The filters of the customer's issues, all of which must match the same assignment."""
 
-    status: Annotated[list[Status], Meta(description="Only assignments in one of these statuses.")] = []
-    open: Annotated[
-        bool | None, Meta(description="`true`: only assignments that are not resolved or closed; `false`: only those.")
-    ] = None
+    status: StatusFilter = []
+    open: OpenFilter = None
     company_name: Annotated[str, Meta(description="Only assignments of the company with this name.")] = msgspec.field(
         default="", name="companyName"
     )
@@ -100,11 +98,11 @@ class PortalIssueList(msgspec.Struct):
 )
 def list_portal_issues(request: Request, query: PortalQuery) -> Response:
     """List the issues of the customer's companies, with the statuses of these companies."""
-    statuses: tuple[Status, ...] | None = tuple(dict.fromkeys(query.status)) if query.status else None
-    if query.open is not None:
-        chosen = OPEN if query.open else FINISHED
-        statuses = tuple(status for status in chosen if statuses is None or status in statuses)
-    filters = PortalFilters(statuses=statuses, company_name=query.company_name, updated_since=query.updated_since)
+    filters = PortalFilters(
+        statuses=selected_statuses(query.status, query.open),
+        company_name=query.company_name,
+        updated_since=query.updated_since,
+    )
     after = _position_of(query.cursor)
     limit = None if query.limit is None else query.limit + 1
     found = portal.list_portal_issues(request.tx, request.actor, filters, after=after, limit=limit)
