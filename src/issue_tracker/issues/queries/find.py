@@ -13,15 +13,15 @@ from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, column, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import former_names, issues
+from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.former_conditions import is_known
 from issue_tracker.issues.queries.issue import find_issue_head
-from issue_tracker.issues.queries.search import TRIGRAM
 from issue_tracker.issues.queries.words import split_words
 from issue_tracker.names import key
 
@@ -41,8 +41,6 @@ MOST_WORDS = 4
 ALIKE = 70.0
 """Minimum similarity of a name, of 100."""
 
-_index = table("issue_search", column("rowid"))
-
 
 class FoundIssue(msgspec.Struct, frozen=True):
     """An issue whose name is similar to a text, with the similarity `score`, at most 100. `former_name` is its earlier
@@ -61,7 +59,7 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
     Raises Forbidden without helpdesk access.
     """
     require_helpdesk(actor)
-    words = [word for word in split_words(text) if len(word) >= TRIGRAM][:MOST_WORDS]
+    words = [word for word in split_words(text) if len(word) >= search.TRIGRAM][:MOST_WORDS]
     if not words:
         return []
     typed = " ".join(split_words(text))
@@ -129,7 +127,7 @@ def _former_names(tx: Connection, actor: Actor) -> list[tuple[int, str, str]]:
 
 
 def _halves(word: str) -> tuple[str, ...]:
-    middle = max(TRIGRAM, len(word) // 2)
+    middle = max(search.TRIGRAM, len(word) // 2)
     return tuple(dict.fromkeys((word[:middle], word[-middle:])))
 
 
@@ -140,7 +138,7 @@ def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]],
     arities = tuple(len(group) for group in groups)
     if tx.dialect.name == "postgresql":
         for number, group in enumerate(groups):
-            values |= {f"like_{number}_{place}": _pattern(part) for place, part in enumerate(group)}
+            values |= {f"like_{number}_{place}": search.like_pattern(part) for place, part in enumerate(group)}
         if most is None:
             rows = _newest(arities, limited).all(tx, **values)
             if len(rows) >= ENOUGH:
@@ -154,13 +152,7 @@ def _candidates(tx: Connection, actor: Actor, groups: Sequence[tuple[str, ...]],
 
 
 def _phrase(part: str) -> str:
-    quoted = part.replace('"', '""')
-    return f'name_key : "{quoted}"'
-
-
-def _pattern(part: str) -> str:
-    escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+    return f"name_key : {search.quoted(part)}"
 
 
 def _literal(part: str) -> str:
@@ -180,9 +172,8 @@ def _statement(arities: tuple[int, ...], limited: bool) -> Prepared:
             # One condition for each group, so that a single scan of the index intersects all of them. Without an order,
             # so that PostgreSQL uses the index.
             return query.where(*_indexed(arities)).limit(bindparam("limit"))
-        match = literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam("match"))
-        query = query.select_from(_index.join(issues, issues.c.issue_id == _index.c.rowid)).where(match)
-        return query.order_by(_index.c.rowid.desc()).limit(bindparam("limit"))
+        query = search.from_index(query).where(search.matches("match"))
+        return query.order_by(search.trigram_index.c.rowid.desc()).limit(bindparam("limit"))
 
     return Prepared(build)
 

@@ -18,7 +18,8 @@ from issue_tracker.names import key
 
 TRIGRAM = 3
 
-_index = table("issue_search", column("rowid"))
+trigram_index = table("issue_search", column("rowid"))
+"""The index of SQLite. A `rowid` is an issue_id."""
 
 
 def search_key(description: str | None) -> str:
@@ -38,15 +39,13 @@ def condition(term: str, *, formerly: bool = False) -> Condition:
 def parameters(dialect: str, term: str) -> dict[str, str]:
     """Returns the values for the condition and for `count_in_index`. `term` is casefolded and not empty."""
     if dialect == "postgresql":
-        # LIKE with all special characters escaped, which uses the pg_trgm index.
-        escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        return {"pattern": f"%{escaped}%"}
+        return {"pattern": like_pattern(term)}
     if len(term) < TRIGRAM:
         return {"part": term}
     last = len(term) - TRIGRAM
     starts = sorted({*range(0, last, TRIGRAM), last})
-    trigrams = " AND ".join(_quoted(term[start : start + TRIGRAM]) for start in starts)
-    return {"part": term, "phrase": _quoted(term), "trigrams": trigrams}
+    trigrams = " AND ".join(quoted(term[start : start + TRIGRAM]) for start in starts)
+    return {"part": term, "phrase": quoted(term), "trigrams": trigrams}
 
 
 def matching_ids(dialect: str, number: int, *, indexed: bool) -> Select[Any]:
@@ -54,7 +53,7 @@ def matching_ids(dialect: str, number: int, *, indexed: bool) -> Select[Any]:
     query = select(issues.c.issue_id).where(_contains(dialect, f"_{number}"))
     if dialect == "postgresql" or not indexed:
         return query
-    return from_index(query.where(_match(f"trigrams_{number}")))
+    return from_index(query.where(matches(f"trigrams_{number}")))
 
 
 def scanned(dialect: str) -> ColumnElement[bool]:
@@ -72,7 +71,7 @@ def _contains(dialect: str, suffix: str) -> ColumnElement[bool]:
 
 def indexed(dialect: str) -> ColumnElement[bool]:
     """The issue contains the term. On SQLite, the statement must also select from the index: see `from_index`."""
-    return scanned(dialect) if dialect == "postgresql" else and_(_match("trigrams"), scanned(dialect))
+    return scanned(dialect) if dialect == "postgresql" else and_(matches("trigrams"), scanned(dialect))
 
 
 def or_formerly(dialect: str) -> ColumnElement[bool]:
@@ -80,7 +79,7 @@ def or_formerly(dialect: str) -> ColumnElement[bool]:
     former = among(issues.c.issue_id, "former", dialect)
     if dialect == "postgresql":
         return or_(scanned(dialect), former)
-    matching = select(_index.c.rowid).where(_match("trigrams"))
+    matching = select(trigram_index.c.rowid).where(matches("trigrams"))
     return or_(and_(issues.c.issue_id.in_(matching), scanned(dialect)), former)
 
 
@@ -91,17 +90,25 @@ def scanned_or_formerly(dialect: str) -> ColumnElement[bool]:
 
 def from_index(query: Select[Any]) -> Select[Any]:
     """Joins SQLite's trigram index to a query on issues."""
-    return query.select_from(_index.join(issues, issues.c.issue_id == _index.c.rowid))
+    return query.select_from(trigram_index.join(issues, issues.c.issue_id == trigram_index.c.rowid))
 
 
 def count_in_index() -> Select[Any]:
     """Counts the issues that contain a term, with SQLite's index alone."""
-    return select(func.count()).select_from(_index).where(_match("phrase"))
+    return select(func.count()).select_from(trigram_index).where(matches("phrase"))
 
 
-def _match(parameter: str) -> ColumnElement[bool]:
+def matches(parameter: str) -> ColumnElement[bool]:
+    """The entry of SQLite's index matches the query of FTS5 in a parameter; its texts are written with `quoted`."""
     return literal_column("issue_search").op("MATCH", is_comparison=True)(bindparam(parameter))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Returns a text as a phrase of FTS5, in which no character has a special meaning."""
     return '"' + text.replace('"', '""') + '"'
+
+
+def like_pattern(part: str) -> str:
+    """Returns the pattern of LIKE for texts that contain a part, for which PostgreSQL uses the pg_trgm index."""
+    escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
