@@ -20,6 +20,10 @@ class Role(StrEnum):
     MEMBER = "member"
 
 
+HELPDESK = (Role.TECHNICIAN, Role.SUPER_ADMIN)
+"""The roles with helpdesk access (specification, first paragraph)."""
+
+
 class CompanyAccess(msgspec.Struct, frozen=True):
     """The companies that an actor may see (contract, section 12). `company_ids` is None for all companies.
 
@@ -79,8 +83,8 @@ class Actor(msgspec.Struct, frozen=True):
 
     @property
     def helpdesk(self) -> bool:
-        """Whether the actor has helpdesk access (specification, first paragraph)."""
-        return self.role in (Role.TECHNICIAN, Role.SUPER_ADMIN)
+        """Whether the actor has helpdesk access."""
+        return self.role in HELPDESK
 
     @property
     def customer(self) -> bool:

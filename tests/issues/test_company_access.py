@@ -21,7 +21,6 @@ from issue_tracker.issues.queries.issue import (
     find_issue_head,
     find_status,
     get_assignment,
-    get_issue,
     get_issue_head,
     get_issue_head_by_id,
     list_members,
@@ -68,7 +67,7 @@ def test_an_issue_of_hidden_companies_does_not_exist(tx: Connection, tess: Actor
         with pytest.raises(NotFound) as unknown:
             get_issue_head(tx, tess, "Unknown")
         with pytest.raises(NotFound) as refused:
-            get_issue(tx, tess, name)
+            get_issue_head(tx, tess, name)
         assert str(refused.value) == str(unknown.value).replace("Unknown", name)
         for lock in (False, True):
             with pytest.raises(NotFound):
@@ -80,7 +79,7 @@ def test_an_issue_of_hidden_companies_does_not_exist(tx: Connection, tess: Actor
 def test_a_visible_issue_has_only_its_visible_assignments(tx: Connection, tess: Actor, ids: dict[str, int]) -> None:
     head = get_issue_head(tx, tess, "shared", lock=True)
     assert head == get_issue_head(tx, ADA, "Shared")
-    assert [member.company_name for member in get_issue(tx, tess, "Shared").assignments] == ["Contoso"]
+    assert [member.company_name for member in load_issue(tx, tess, head.issue_id).assignments] == ["Contoso"]
     assert [member.company.name for member in list_members(tx, tess, head.issue_id)] == ["Contoso"]
     assert [result.company_name for result in set_statuses(tx, tess, head, Status.CLOSED, dry_run=True)] == ["Contoso"]
     assert get_assignment(tx, tess, head, ids["Contoso"]).status is Status.NEW

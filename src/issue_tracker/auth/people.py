@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, select
 
-from issue_tracker.actor import Actor, Role, require_helpdesk
+from issue_tracker.actor import HELPDESK, Actor, require_helpdesk
 from issue_tracker.database.tables import users
 from issue_tracker.names import key
 
@@ -15,6 +15,6 @@ def list_people(tx: Connection, actor: Actor) -> list[str]:
     require_helpdesk(actor)
     if not actor.company_access.all:
         return []
-    roles = [role.value for role in (Role.TECHNICIAN, Role.SUPER_ADMIN)]
+    roles = [role.value for role in HELPDESK]
     found = tx.execute(select(users.c.name).distinct().where(users.c.active.is_(True), users.c.role.in_(roles)))
     return sorted(found.scalars(), key=key)

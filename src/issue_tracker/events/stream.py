@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from issue_tracker.actor import ALL_COMPANIES, CompanyAccess, Permissions, Role
+from issue_tracker.actor import ALL_COMPANIES, HELPDESK, CompanyAccess, Permissions, Role
 from issue_tracker.database.commit_topics import CommitTopic
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
@@ -245,7 +245,7 @@ class Stream:
 
     def _apply(self, listener: Listener, permissions: Permissions | None) -> None:
         """Applies a listener's present permissions; ends its stream if they are no longer sufficient."""
-        if permissions is None or permissions.role not in (Role.TECHNICIAN, Role.SUPER_ADMIN):
+        if permissions is None or permissions.role not in HELPDESK:
             listener.end()
             return
         access = permissions.company_access

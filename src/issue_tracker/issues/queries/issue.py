@@ -22,11 +22,6 @@ from issue_tracker.status import BITS, STATUSES, Status
 LARGEST_ID = 2**63 - 1
 
 
-def get_issue(tx: Connection, actor: Actor, name: str) -> Issue:
-    """Returns the issue with this name, in any case, with all assignments. Raises NotFound, which quotes the name."""
-    return load_issue(tx, actor, get_issue_head(tx, actor, name).issue_id)
-
-
 def load_issue(tx: Connection, actor: Actor, issue_id: int, *, details: bool = False) -> Issue:
     """Returns the issue with all its assignments; with `details`, a DetailedIssue. Raises NotFound."""
     found = IssueList(tx, actor).load_by_id([issue_id], details=details) if 0 < issue_id <= LARGEST_ID else []

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, literal, or_, select
 
-from issue_tracker.actor import ALL_COMPANIES, Actor, Role, require_helpdesk
+from issue_tracker.actor import ALL_COMPANIES, HELPDESK, Actor, require_helpdesk
 from issue_tracker.auth.users import User, get_user
 from issue_tracker.company_access.queries import access_values, load_accesses, of_visible_company, of_visible_issue
 from issue_tracker.database.prepared import Prepared
@@ -78,12 +78,11 @@ def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
     companies.
     """
     require_helpdesk(actor)
-    roles = (Role.TECHNICIAN.value, Role.SUPER_ADMIN.value)
     visible = actor.company_access.company_ids
     rows = _technicians(visible is not None).rows(tx, **access_values(tx, actor.company_access))
     accesses = {} if visible is None else load_accesses(tx, {row.user_id for row in rows if not row.all_companies})
     found = [
-        Technician(row.user_id, row.name, row.email, bool(row.active) and row.role in roles)
+        Technician(row.user_id, row.name, row.email, bool(row.active) and row.role in HELPDESK)
         for row in rows
         if _share(visible, accesses.get(row.user_id, ALL_COMPANIES).company_ids)
     ]
@@ -94,7 +93,7 @@ def list_technicians(tx: Connection, actor: Actor) -> list[Technician]:
 def _technicians(limited: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
         columns = "user_id", "name", "email", "active", "role", "all_companies"
-        of_helpdesk = users.c.role.in_([literal(role.value) for role in (Role.TECHNICIAN, Role.SUPER_ADMIN)])
+        of_helpdesk = users.c.role.in_([literal(role.value) for role in HELPDESK])
         query = select(*(users.c[name] for name in columns))
         return query.where(or_(of_helpdesk, _is_owner(dialect, limited=limited)))
 

@@ -78,14 +78,12 @@ def list_updates(
     return _page(tx, actor.company_access, filters, before, limit)
 
 
-def list_public_updates(
-    tx: Connection, access: CompanyAccess, filters: UpdateFilters, *, before: int | None = None, limit: int
-) -> UpdatePage:
+def list_public_updates(tx: Connection, access: CompanyAccess, filters: UpdateFilters, *, limit: int) -> UpdatePage:
     """Like list_updates, for readers outside the helpdesk, such as customers: only public ones, whatever the filters.
 
     `actor` of these updates names the technician; callers must not show it to customers.
     """
-    return _page(tx, access, msgspec.structs.replace(filters, public=True), before, limit)
+    return _page(tx, access, msgspec.structs.replace(filters, public=True), None, limit)
 
 
 def list_latest_public_updates(
