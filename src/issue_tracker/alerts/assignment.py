@@ -32,6 +32,18 @@ def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert)
     return find_issue_by_any_name(tx, actor, name, lock=True)
 
 
+def find_subject(
+    tx: Connection, actor: Actor, issue_id: int | None, company_id: int | None
+) -> tuple[IssueHead | None, Company | None]:
+    """Returns the issue of a stored alert, locked, and its company; None for one that it does not have, or that no
+    longer exists.
+    """
+    if issue_id is None or company_id is None:
+        return None, None
+    company = get_companies_by_id(tx, actor, [company_id]).get(company_id)
+    return find_issue_head_by_id(tx, actor, issue_id, lock=True), company
+
+
 def open_assignment(
     tx: Connection, actor: Actor, report: Report, issue: IssueHead | None, company: Company
 ) -> tuple[IssueHead, AlertAction]:
@@ -78,10 +90,7 @@ def clear_assignment(
     since, and no other alert is firing for it. If a person has changed it, adds an internal update which says that the
     alert is over. Returns what was done, and the assignment.
     """
-    if alert.issue_id is None or alert.company_id is None:
-        return AlertAction.IGNORED, None, None, None
-    issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
-    company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
+    issue, company = find_subject(tx, actor, alert.issue_id, alert.company_id)
     if issue is None or company is None:
         return AlertAction.IGNORED, None, None, None
     status = find_status(tx, actor, issue.issue_id, company.company_id)

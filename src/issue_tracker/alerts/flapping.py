@@ -10,10 +10,10 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
+from issue_tracker.alerts.assignment import find_subject
 from issue_tracker.alerts.models import Report, StoredAlert
 from issue_tracker.alerts.rules import MOST_CHANGES
-from issue_tracker.companies.queries import get_companies_by_id
-from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
+from issue_tracker.issues.queries.issue import find_status
 from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.names import UpdateText
 
@@ -44,10 +44,7 @@ def noted(alert: StoredAlert, report: Report, at: datetime) -> Changes:
 
 def say_flapping(tx: Connection, actor: Actor, alert: StoredAlert, report: Report) -> None:
     """Adds an internal update that explains why the assignment of a flapping alert stays open."""
-    if alert.issue_id is None or alert.company_id is None:
-        return
-    issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
-    company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
+    issue, company = find_subject(tx, actor, alert.issue_id, alert.company_id)
     if issue is None or company is None or find_status(tx, actor, issue.issue_id, company.company_id) is None:
         return
     add_update(tx, actor, issue, _text(alert.key, report.flap_changes, report.flap_period), companies=[company])

@@ -57,7 +57,7 @@ def receive_all(
     columns = alerts.c.key, alerts.c.labels
     query = select(*columns).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
     for row in tx.execute(query.order_by(alerts.c.key)):
-        labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+        labels = labels_of(row.labels)
         incident = labels.get("incident", "")
         if row.key not in reports and incident not in ignored:
             gone = Received(key=row.key, state=AlertState.RESOLVED, labels=labels, summary=over.get(incident))
@@ -77,7 +77,7 @@ def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
     query = select(*columns).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
     found: dict[int, list[Received]] = {}
     for row in tx.execute(query):
-        labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+        labels = labels_of(row.labels)
         one = Received(key=row.key, state=AlertState.FIRING, labels=labels, summary=row.summary, url=row.url)
         found.setdefault(-row.namespace, []).append(one)
     outcomes: list[AlertOutcome] = []
@@ -94,6 +94,11 @@ def decide_for(rules: Sequence[Rule], receiver: Receiver, labels: Mapping[str, s
     """
     group = labels.get("company_group") if receiver.kind is Kind.FEED else None
     return decide(rules, receiver.name, labels, group=group)
+
+
+def labels_of(stored: str | None) -> dict[str, str]:
+    """Returns the labels in the form that the column stores; none for a report without labels."""
+    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
 
 
 def _stored_rules(tx: Connection) -> list[Rule]:
@@ -151,7 +156,7 @@ def _left_behind(
     for row in _firing.rows(tx, whose=-receiver.id, keys=keys) if complete else ():
         # Another alert may have a key that begins in the same way.
         if row.key in (row.received, f"{row.received}@{row.company_key}") and row.key not in reports:
-            labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
+            labels = labels_of(row.labels)
             over = Received(key=row.key, state=AlertState.RESOLVED, labels=labels)
             found[row.key] = _report(over, complete[row.received], row.key, None)
     return found

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, update
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event
+from issue_tracker.alerts.assignment import clear_assignment, find_issue, find_subject, open_assignment, opening_event
 from issue_tracker.alerts.flapping import noted, say_flapping
 from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, Report, StoredAlert
 from issue_tracker.alerts.queries import lock_alerts, namespace
@@ -24,7 +24,7 @@ from issue_tracker.database.upserts import upsert
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.assignments import refuse_archived
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
+from issue_tracker.issues.queries.issue import find_status
 from issue_tracker.names import key
 from issue_tracker.status import Status
 
@@ -161,11 +161,8 @@ def _clear(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, at:
 def _with_assignment(
     tx: Connection, actor: Actor, report: Report, alert: StoredAlert, action: AlertAction, count: int
 ) -> AlertOutcome:
-    if alert.issue_id is None or alert.company_id is None:
-        return outcome_of(report.key, report.state, action, count=count)
-    issue = find_issue_head_by_id(tx, actor, alert.issue_id, lock=True)
-    company = get_companies_by_id(tx, actor, [alert.company_id]).get(alert.company_id)
-    status = find_status(tx, actor, alert.issue_id, alert.company_id)
+    issue, company = find_subject(tx, actor, alert.issue_id, alert.company_id)
+    status = find_status(tx, actor, issue.issue_id, company.company_id) if issue and company else None
     return outcome_of(report.key, report.state, action, issue=issue, company=company, status=status, count=count)
 
 

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, delete, select, update
 
 from issue_tracker.actor import Actor, require_administrator
-from issue_tracker.alerts.assignment import is_unchanged
-from issue_tracker.alerts.messages import decide_for, sort_again
+from issue_tracker.alerts.assignment import find_subject, is_unchanged
+from issue_tracker.alerts.messages import decide_for, labels_of, sort_again
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
-from issue_tracker.companies.queries import get_companies_by_id
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts
 from issue_tracker.issues.assignments import unassign
@@ -66,8 +64,7 @@ def _sorted_by(tx: Connection, actor: Actor, rule_id: int) -> dict[int, bool]:
     found: dict[int, bool] = {}
     for row in tx.execute(newest):
         if -row.namespace in receivers:
-            labels = {} if row.labels is None else msgspec.json.decode(row.labels, type=dict[str, str])
-            decision = decide_for(rules, receivers[-row.namespace], labels)
+            decision = decide_for(rules, receivers[-row.namespace], labels_of(row.labels))
             if decision.rule is undone:
                 found[row.alert_id] = decision.company_by.several
     return found
@@ -99,12 +96,10 @@ def _make_unsorted(tx: Connection, alert: Row[Any], received_key: str) -> bool:
 
 def _revert_assignment(tx: Connection, actor: Actor, alert: Row[Any]) -> None:
     """Removes the company from the issue if the alert assigned it, and nobody has changed the assignment since."""
-    issue_id, company_id = alert.issue_id, alert.company_id
-    if not is_unchanged(tx, actor, issue_id, company_id, alert.opening_event_id):
+    issue, company = find_subject(tx, actor, alert.issue_id, alert.company_id)
+    if issue is None or company is None:
         return
-    issue = find_issue_head_by_id(tx, actor, issue_id, lock=True)
-    company = get_companies_by_id(tx, actor, [company_id]).get(company_id)
-    if issue is not None and company is not None:
+    if is_unchanged(tx, actor, issue.issue_id, company.company_id, alert.opening_event_id):
         unassign(tx, actor, issue, company, "The rule was undone.")
 
 
