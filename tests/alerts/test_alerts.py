@@ -163,6 +163,15 @@ def test_the_last_of_several_alerts_clears_an_assignment(world: World) -> None:
     assert (clear(monitor, "http")["action"], statuses(world)) == ("cleared", {"Contoso": "resolved"})
 
 
+def test_an_alert_that_joins_reopened_assignments_clears_them(world: World) -> None:
+    """A person resolved it while the first alert was firing, and the second one reopened it."""
+    monitor = world.bearer("omar")
+    send(monitor, key="ping")
+    set_status(world, "resolved")
+    assert [send(monitor, key=key)["action"] for key in ("http", "dns")] == ["reopened", "kept"]
+    assert [clear(monitor, key)["action"] for key in ("ping", "http", "dns")] == ["kept", "kept", "cleared"]
+
+
 def test_an_alert_does_not_reopen_an_unassigned_or_deleted_issue(world: World) -> None:
     monitor, ada = world.bearer("omar"), world.client("ada")
     send(monitor)

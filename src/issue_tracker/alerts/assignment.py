@@ -67,13 +67,13 @@ def open_assignment(
 
 
 def opening_event(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int, new: bool) -> int | None:
-    """Returns the event by which alerts opened the assignment: the last one if it is `new`, otherwise that of another
-    alert that is firing for it; None if a person had opened it.
+    """Returns the event by which alerts opened the assignment: the last one if it is `new`, otherwise the last one by
+    which another alert opened it that is still firing; None if a person had opened it.
     """
     if new:
         return find_last_event(tx, actor, issue_id, company_id)
     others = find_others_firing(tx, actor, alert_id, issue_id, company_id)
-    return next((event_id for event_id in others if event_id is not None), None)
+    return max((event_id for event_id in others if event_id is not None), default=None)
 
 
 def is_unchanged(tx: Connection, actor: Actor, issue_id: int, company_id: int, opening_event_id: int | None) -> bool:
