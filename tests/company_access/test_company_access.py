@@ -109,6 +109,7 @@ def test_a_limited_super_admin_cannot_administer_what_concerns_all_companies(wor
         ("GET", "/api/webhooks", None),
         ("POST", "/api/webhooks", {"url": "https://hooks.helpdesk.example"}),
         ("POST", "/api/company-groups", {"name": "Mine"}),
+        ("PUT", "/api/company-groups/999999999", {"name": "Mine", "company_names": ["Nobody"]}),
         ("POST", "/api/companies", {"name": "Fabrikam"}),
     ]
     for method, path, body in requests:

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from starlette.responses import Response
 
+from issue_tracker.actor import require_administrator
 from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies.groups import importing, operations, queries
 from issue_tracker.companies.groups.importing import ImportedGroups
@@ -142,6 +143,7 @@ def import_text(request: Request, csv: str, *, replace: bool, dry_run: bool = Fa
 )
 def update_company_group(request: Request, group_id: int, body: CompanyGroupChange) -> Response:
     """Rename a company group, or replace its companies."""
+    require_administrator(request.actor)  # first, because 403 comes before 404 (contract, section 2)
     companies = None if body.company_names is None else companies_of(request, body)
     before = queries.get_group(request.tx, request.actor, group_id)
     group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
