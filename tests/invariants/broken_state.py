@@ -41,7 +41,7 @@ STATE_BROKEN = (
     Broken(
         "issue without events",
         ISSUES,
-        "Issue .* “Printer offline” is there, and its events say that it does not exist",
+        "Issue .* “Printer offline” exists, but according to its events it does not",
         f"DELETE FROM events WHERE issue_id = {PRINTER}",
     ),
     Broken(
@@ -65,7 +65,7 @@ STATE_BROKEN = (
     Broken(
         "another name",
         ISSUES,
-        "is called “Printer online”, and its events say “Printer offline”",
+        "is called “Printer online”, but “Printer offline” in its events",
         "UPDATE issues SET name = 'Printer online' WHERE name = 'Printer offline'",
     ),
     Broken(
@@ -101,13 +101,13 @@ STATE_BROKEN = (
     Broken(
         "another text",
         UPDATES,
-        r"Update \d+ is not what its events say",
+        r"Update \d+ does not match its events",
         "UPDATE updates SET body = 'Nothing ordered' WHERE withdrawn_at IS NOT NULL",
     ),
     Broken(
         "a text that nobody withdrew",
         UPDATES,
-        r"Update \d+ is not what its events say",
+        r"Update \d+ does not match its events",
         "UPDATE updates SET withdrawn_at = NULL",
     ),
     Broken(
@@ -119,7 +119,7 @@ STATE_BROKEN = (
     Broken(
         "another status",
         ISSUES,
-        r"has company \d+ in the status closed, and its events say investigating",
+        r"has company \d+ in the status closed, but investigating in its events",
         f"UPDATE assignments SET status = 'closed' WHERE issue_id = {PRINTER}",
     ),
     Broken(
@@ -131,13 +131,13 @@ STATE_BROKEN = (
     Broken(
         "lost assignment",
         ISSUES,
-        r"does not have company \d+ assigned, and its events say that it is",
+        r"does not have company \d+ assigned, but according to its events it has",
         f"DELETE FROM assignments WHERE issue_id = {PRINTER}",
     ),
     Broken(
         "lost unassignment",
         ISSUES,
-        r"has company \d+ assigned, and its events say that it is not",
+        r"has company \d+ assigned, but not according to its events",
         "INSERT INTO assignments (issue_id, company_id, issue_key, status, created_at, updated_at)"
         f" SELECT issue_id, {FABRIKAM}, issue_key, status, created_at, updated_at FROM assignments"
         f" WHERE issue_id = {PRINTER}",
@@ -163,19 +163,19 @@ STATE_BROKEN = (
     Broken(
         "another name of a company",
         COMPANIES,
-        "is “Contoso Ltd”, not archived, and its events say “Contoso”, not archived",
+        "is “Contoso Ltd”, not archived, but “Contoso”, not archived in its events",
         "UPDATE companies SET name = 'Contoso Ltd' WHERE name = 'Contoso'",
     ),
     Broken(
         "restored company",
         COMPANIES,
-        "is “Südwind”, not archived, and its events say “Südwind”, archived",
+        "is “Südwind”, not archived, but “Südwind”, archived in its events",
         "UPDATE companies SET archived = false WHERE name = 'Südwind'",
     ),
     Broken(
         "company that was deleted",
         COMPANIES,
-        "is not there, and its events say “A mistake”",
+        "is not there, but “A mistake”",
         "DELETE FROM events WHERE type = 'company.deleted'",
     ),
 )

@@ -19,7 +19,7 @@ STORAGE_BROKEN = (
     Broken(
         "damaged index",
         STORAGE,
-        "integrity_check says: .*ix_events|index ix_events_type_event_id is not valid",
+        "integrity_check reports: .*ix_events|index ix_events_type_event_id is not valid",
         sqlite=(
             "PRAGMA writable_schema = ON;"
             "UPDATE sqlite_master SET rootpage ="

@@ -19,7 +19,7 @@ WEBHOOKS_BROKEN = (
     Broken(
         "unknown state",
         DELIVERIES,
-        "is lost and that is no state",
+        "is lost and not in a valid state",
         f"UPDATE deliveries SET state = 'lost' WHERE id = {PENDING}",
     ),
     Broken(
@@ -44,7 +44,7 @@ WEBHOOKS_BROKEN = (
     Broken(
         "claim of what is done",
         DELIVERIES,
-        "is delivered and claimed nevertheless",
+        "is delivered and still claimed",
         f"UPDATE deliveries SET claim = 'someone' WHERE id = {DELIVERED}",
     ),
     Broken(
@@ -56,7 +56,7 @@ WEBHOOKS_BROKEN = (
     Broken(
         "given up too early",
         DELIVERIES,
-        "is failed and has failed only 1 times, and no receiver said 410",
+        "is failed and has failed only 1 times, and no receiver responded with 410",
         f"UPDATE delivery_attempts SET code = 500 WHERE delivery_id = {FAILED}",
     ),
     Broken(

@@ -19,7 +19,7 @@ from issue_tracker.status import Status
 FIELD_NAMES = {"next_update_at": "time of the next update"}
 """The names of an issue's fields in the history, where they differ from those in the API."""
 
-UNSAID = ("references",)
+WITHOUT_VALUE = ("references",)
 """Fields whose new values would be too long for a sentence."""
 
 STATUSES = frozenset(Status)
@@ -230,7 +230,7 @@ def _words_of_fields(event: Event, existing: Existing, issue_name: str, *, issue
             yield Moment.of(event.after)
         elif event.after and event.field == "owner":
             yield from ("to", existing.owner(event.after))
-        elif event.after and event.field not in UNSAID:
+        elif event.after and event.field not in WITHOUT_VALUE:
             yield f"to {event.after}"
 
 

@@ -165,7 +165,7 @@ def fold_update(events: Iterable[RecordedEvent]) -> tuple[FoldedUpdate | None, l
         if (event.type == EventType.UPDATE_CREATED) is not (known is None) or (known and known.withdrawn_at):
             problems.append(f"Event {event.event_id} ({event.type}) cannot follow the events of the update before it.")
         elif event.before != before:
-            problems.append(f"Event {event.event_id} says that the update was {event.before}, and it was {before}.")
+            problems.append(f"Event {event.event_id} changes the update from {event.before}, but it was {before}.")
         if known is None or event.type == EventType.UPDATE_CREATED:
             known = FoldedUpdate(event.note, public, event.at)
         elif event.type == EventType.UPDATE_EDITED:

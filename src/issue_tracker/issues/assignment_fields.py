@@ -44,15 +44,15 @@ def change_assignments(
             raise NotFound(f"“{company.name}” is not assigned to “{issue.name}”.")
         stored = current[company.company_id]
         values: dict[str, Any] = {}
-        said: dict[str, tuple[str | None, str | None]] = {}
+        recorded: dict[str, tuple[str | None, str | None]] = {}
         if owner is not UNSET and (owner and owner.user_id) != stored.owner_id:
             values["owner_id"] = owner and owner.user_id
             before = None if stored.owner_id is None else get_user(tx, stored.owner_id).email
-            said["owner"] = before, owner.email if owner else None
+            recorded["owner"] = before, owner.email if owner else None
         refs = stored.refs if references is UNSET else stored_references(references)
         if refs != stored.refs:
             values["refs"] = refs
-            said["references"] = stored.refs, refs
+            recorded["references"] = stored.refs, refs
             index_references(tx, stored.assignment_id, refs)
         if values:
             same = assignments.c.assignment_id == stored.assignment_id
@@ -66,7 +66,7 @@ def change_assignments(
                 before=before,
                 after=after,
             )
-            for field, (before, after) in said.items()
+            for field, (before, after) in recorded.items()
         ]
     if not changes:
         return issue

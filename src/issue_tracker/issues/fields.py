@@ -81,14 +81,14 @@ def _json(items: list[Any]) -> str | None:
 
 class Field(msgspec.Struct, frozen=True):
     """`column` is the field's name in the table. `read` converts a text to a value, or raises ValueError with the
-    reason; `stored` converts a value to that of the column, and `said` converts the column's value to the text of an
-    event. None of them is called with None.
+    reason; `stored` converts a value to that of the column, and `recorded` converts the column's value to the text of
+    an event. None of them is called with None.
     """
 
     column: str
     read: Callable[[str], Any]
     stored: Callable[[Any], Any] = _text
-    said: Callable[[Connection, Any], str] = _as_it_is
+    recorded: Callable[[Connection, Any], str] = _as_it_is
 
 
 FIELDS: Mapping[str, Field] = {
@@ -144,18 +144,18 @@ def _changes(tx: Connection, current: StoredFields, stored: Mapping[str, Any]) -
         field = FIELDS[name]
         before = getattr(current, field.column)
         if after != before:
-            said = _said(tx, field, before), _said(tx, field, after)
-            changes.append(FieldChange(name, field.column, after, *said))
+            recorded = _recorded(tx, field, before), _recorded(tx, field, after)
+            changes.append(FieldChange(name, field.column, after, *recorded))
     return changes
 
 
-def said_value(tx: Connection, name: str, stored: StoredFields) -> str | None:
+def recorded_value(tx: Connection, name: str, stored: StoredFields) -> str | None:
     """Returns the value of a field in the form of events."""
-    return _said(tx, FIELDS[name], getattr(stored, FIELDS[name].column))
+    return _recorded(tx, FIELDS[name], getattr(stored, FIELDS[name].column))
 
 
-def _said(tx: Connection, field: Field, value: Any) -> str | None:
-    return None if value is None else field.said(tx, value)
+def _recorded(tx: Connection, field: Field, value: Any) -> str | None:
+    return None if value is None else field.recorded(tx, value)
 
 
 def index_fields(tx: Connection, issue_id: int, changes: Iterable[FieldChange]) -> None:

@@ -89,7 +89,7 @@ def read_handover(tx: Connection, actor: Actor, since: datetime, at: datetime) -
     groups, more = _groups(tx, actor, since)
     # The history of an issue is shown below its name, so the entries do not repeat it.
     entries = entries_of(tx, actor, groups, issue=False, company=True)
-    said = list_updates(tx, actor, UpdateFilters(written_since=since), limit=UPDATES)
+    updates_since = list_updates(tx, actor, UpdateFilters(written_since=since), limit=UPDATES)
     by_issue: dict[int, list[tuple[EventGroup, Entry]]] = {}
     large, people = [], dict[str, int]()
     for group, entry in zip(groups, entries, strict=True):
@@ -102,7 +102,7 @@ def read_handover(tx: Connection, actor: Actor, since: datetime, at: datetime) -
     return Handover(
         since=since,
         at=at,
-        stories=_stories(tx, actor, by_issue, said.updates, at),
+        stories=_stories(tx, actor, by_issue, updates_since.updates, at),
         large=large,
         people=sorted(people.items(), key=lambda person: (-person[1], person[0])),
         overdue=[
@@ -110,7 +110,7 @@ def read_handover(tx: Connection, actor: Actor, since: datetime, at: datetime) -
             for issue in overdue.load(overdue.rows(OVERDUE))
         ],
         longest=list_longest_outages(tx, actor, limit=LONGEST),
-        more=more or said.more,
+        more=more or updates_since.more,
     )
 
 

@@ -23,12 +23,12 @@ from issue_tracker_client.itctl.connection import itctl
 from issue_tracker_client.itctl.monitoring import MONITORING
 from issue_tracker_client.itctl.output import discard_output, use_utf_8, visible
 from issue_tracker_client.itctl.reading import READING
-from issue_tracker_client.itctl.saying import SAYING
 from issue_tracker_client.itctl.statuses import STATUSES
+from issue_tracker_client.itctl.updates import UPDATES
 
 REFUSED, USAGE, OUT_OF_REACH, INTERRUPTED = 1, 2, 3, 130
 
-for command in (*READING, *CHANGING, *STATUSES, *SAYING, *MONITORING):
+for command in (*READING, *CHANGING, *STATUSES, *UPDATES, *MONITORING):
     itctl.add_command(command)
 
 

@@ -25,4 +25,4 @@ def impossible_accounts(tx: Connection, actor: Actor) -> Iterator[str]:
     confirmed = exists().where(factors.c.user_id == users.c.user_id, factors.c.confirmed_at.is_not(None))
     wrong = select(users.c.user_id, users.c.has_factor).where(users.c.has_factor != confirmed)
     for user_id, said in stream(tx, actor, wrong):
-        yield f"User {user_id} has has_factor {bool(said)}, and its factors say otherwise."
+        yield f"User {user_id} has has_factor {bool(said)}, which contradicts its factors."

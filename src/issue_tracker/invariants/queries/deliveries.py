@@ -62,7 +62,7 @@ def _problem(delivery: _Delivery, attempts: list[_Attempt]) -> str | None:
     codes = {attempt.code for attempt in attempts}
     failed = sum(1 for attempt in attempts if not attempt.running and attempt.error != LOST)
     if delivery.state not in tuple(State):
-        return "that is no state"
+        return "not in a valid state"
     if delivery.attempts > failed:
         return f"counts {delivery.attempts} failures, but {failed} attempts ended"
     if delivery.state == State.PENDING:
@@ -72,11 +72,11 @@ def _problem(delivery: _Delivery, attempts: list[_Attempt]) -> str | None:
             return "claimed, but no attempt runs"
         return None
     if delivery.claim:
-        return "claimed nevertheless"
+        return "still claimed"
     if delivery.state == State.DELIVERED and not any(code and 200 <= code < 300 for code in codes):
         return "no attempt was successful"
     if delivery.state == State.FAILED and delivery.attempts <= len(SCHEDULE) and 410 not in codes:
-        return f"has failed only {delivery.attempts} times, and no receiver said 410"
+        return f"has failed only {delivery.attempts} times, and no receiver responded with 410"
     return None
 
 

@@ -16,7 +16,7 @@ from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.events.catalog import AssignmentTimes, EventType
 from issue_tracker.invariants.fold import FoldedIssue, FoldedUpdate, RecordedEvent, fold_update
 from issue_tracker.invariants.queries.streams import columns, stream, together
-from issue_tracker.issues.fields import FIELDS, said_value
+from issue_tracker.issues.fields import FIELDS, recorded_value
 from issue_tracker.issues.models import StoredFields
 
 ARCHIVED = {"archived": True, "restored": False}
@@ -96,11 +96,11 @@ def wrong_updates(tx: Connection, actor: Actor) -> Iterator[str]:
         if text is None:
             there = select(issues.c.issue_id).where(issues.c.issue_id == recorded[0].issue_id)
             if tx.execute(there).first() is not None:
-                yield f"Update {update_id} is missing, and its events say that it is there."
+                yield f"Update {update_id} is missing, but according to its events it exists."
             continue
         times = text.created_at, text.edited_at, text.withdrawn_at
         if folded != FoldedUpdate(text.body, bool(text.public), *times):
-            yield f"Update {update_id} is not what its events say."
+            yield f"Update {update_id} does not match its events."
 
 
 def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
@@ -124,7 +124,7 @@ def wrong_companies(tx: Connection, actor: Actor) -> Iterator[str]:
             said = StoredCompany(company_id, event.company_name or "", ARCHIVED.get(event.note or "", before))
         company = next((part for part in found if isinstance(part, StoredCompany)), None)
         if company != said:
-            yield f"Company {company_id} is {_described(company)}, and its events say {_described(said)}."
+            yield f"Company {company_id} is {_described(company)}, but {_described(said)} in its events."
 
 
 def _compare_issue(tx: Connection, folded: FoldedIssue, issue: StoredIssue | None) -> Iterator[str]:
@@ -133,17 +133,17 @@ def _compare_issue(tx: Connection, folded: FoldedIssue, issue: StoredIssue | Non
             yield f"“{folded.name}” is missing, and no event deletes it"
         return
     if not folded.exists:
-        yield f"“{issue.name}” is there, and its events say that it does not exist"
+        yield f"“{issue.name}” exists, but according to its events it does not"
         return
     if issue.name != folded.name:
-        yield f"is called “{issue.name}”, and its events say “{folded.name}”"
+        yield f"is called “{issue.name}”, but “{folded.name}” in its events"
     for field in FIELDS:
         if field in folded.fields and field != "owner":
-            value, said = said_value(tx, field, issue), folded.fields[field]
-            if value != said:
-                yield f"“{issue.name}” has the {field} “{value}”, and its events say “{said}”"
+            value, recorded = recorded_value(tx, field, issue), folded.fields[field]
+            if value != recorded:
+                yield f"“{issue.name}” has the {field} “{value}”, but “{recorded}” in its events"
     if issue.created_at != folded.created_at:
-        yield f"“{issue.name}” has created_at {issue.created_at}, and its event says {folded.created_at}"
+        yield f"“{issue.name}” has created_at {issue.created_at}, but {folded.created_at} in its event"
     if issue.updated_at != folded.updated_at:
         yield f"“{issue.name}” has updated_at {issue.updated_at}, and its last event is from {folded.updated_at}"
 
@@ -154,9 +154,9 @@ def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) 
         expected = said.pop(assignment.company_id, None)
         company = f"company {assignment.company_id}"
         if expected is None:
-            yield f"has {company} assigned, and its events say that it is not"
+            yield f"has {company} assigned, but not according to its events"
         elif assignment.status != expected.status:
-            yield f"has {company} in the status {assignment.status}, and its events say {expected.status}"
+            yield f"has {company} in the status {assignment.status}, but {expected.status} in its events"
         elif (assignment.created_at, assignment.updated_at) != (expected.created_at, expected.updated_at):
             times = f"{assignment.created_at} and {assignment.updated_at}"
             yield f"has {company} with the times {times}, which are not those of the events"
@@ -164,9 +164,9 @@ def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) 
             stored = AssignmentTimes(assignment.status_since, assignment.affected_since)
             if stored != expected.times:
                 since = f"{stored.status_since}, affected since {stored.affected_since}"
-                yield f"has {company} in its status since {since}, and its events say otherwise"
+                yield f"has {company} in its status since {since}, which contradicts its events"
     for company_id in said:
-        yield f"does not have company {company_id} assigned, and its events say that it is"
+        yield f"does not have company {company_id} assigned, but according to its events it has"
 
 
 def _described(company: StoredCompany | None) -> str:

@@ -23,7 +23,7 @@ def damaged_storage(tx: Connection, actor: Actor) -> Iterator[str]:
     if tx.dialect.name == "sqlite":
         for found in tx.execute(text("PRAGMA integrity_check(20)")).scalars():
             if found != "ok":
-                yield f"SQLite's integrity_check says: {found}."
+                yield f"SQLite's integrity_check reports: {found}."
         return
     for name in tx.execute(INVALID_INDEXES).scalars():
         yield f"The index {name} is not valid."

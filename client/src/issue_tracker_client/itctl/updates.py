@@ -127,4 +127,4 @@ def list_updates(
             show([as_json_line(update)] if json else update_lines(update))
 
 
-SAYING = (say, edit, withdraw, list_updates)
+UPDATES = (say, edit, withdraw, list_updates)
