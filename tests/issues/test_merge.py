@@ -118,6 +118,30 @@ def test_a_merge_keeps_the_less_finished_status(scene: World) -> None:
     )
 
 
+def test_a_merge_keeps_the_start_of_the_outage(world: World) -> None:
+    tess = world.client("tess")
+
+    def since(issue: str) -> dict[str, str | None]:
+        members = tess.call("GET", f"/api/issues/{issue}?include=details", 200)["assignments"]
+        return {one["company_name"]: one["affected_since"] for one in members}
+
+    world.given_issue("Kept", {"Fabrikam": "in_progress"})
+    first = since("Kept")
+    world.clock.advance(hours=1)
+    world.given_issue("Old", {"Contoso": "investigating", "Fabrikam": "new", "Acme Manufacturing": "new"})
+    second = since("Old")
+    world.clock.advance(hours=1)
+    for company, status in (("Contoso", "resolved"), ("Acme Manufacturing", "monitoring")):
+        body = {"issue_name": "Kept", "company_name": company, "status": status}
+        tess.call("PUT", "/api/issues/status", 200, json=body)
+    world.clock.advance(hours=1)
+    tess.call("POST", MERGE, 200, json={"issue_name": "Old", "into": "Kept"})
+    assert since("Kept") == {**second, **first}
+    world.given_customer("cara", "Contoso")
+    [contoso] = world.client("cara").call("GET", "/api/portal/issues/Kept", 200)["assignments"]
+    assert contoso["since"] == contoso["updated_at"] == second["Contoso"]
+
+
 def test_updates_of_a_merged_issue_remain_for_its_companies(world: World) -> None:
     """They may name customers, and other customers of the remaining issue must not read them."""
     tess = world.client("tess")

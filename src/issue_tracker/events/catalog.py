@@ -128,7 +128,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     `field` is the changed field, as the API calls it, for `issue.updated` and `assignment.updated` only. `update_id` is
     for the events of updates only; their `company` is the company that the update is for, or None for several or all.
     `undoes` is the id of the request that the change undoes. `times` are the assignment's previous times, which an undo
-    restores; for a new assignment, the times that it inherits from an issue that is merged.
+    restores; for an assignment that a merge creates or changes, the times that it gets.
     """
 
     type: EventType

@@ -61,6 +61,8 @@ class FoldedIssue:
         self.updated_at: datetime | None = None
         self.assignments: dict[int | None, FoldedAssignment] = {}
         self.fields: dict[str, str | None] = {}
+        self._merge: tuple[str, datetime] | None = None
+        """The request and the time of the last merge of another issue into this one."""
         self._before: dict[tuple[str, int | None, str | None], AssignmentTimes | None] = {}
         """The previous times of changed assignments, by request, company and status."""
 
@@ -91,6 +93,9 @@ class FoldedIssue:
         return f"is from {event.at}, before the last one of {self.updated_at}" if went_back else None
 
     def _update(self, event: RecordedEvent) -> str | None:
+        if event.field == "merged":
+            self._merge = event.request_id, event.at
+            return None
         if event.field != "name":
             return self._change_field(event)
         before, self.name = self.name, event.after
@@ -102,7 +107,7 @@ class FoldedIssue:
         """Compares and stores a field, except descriptions, which events do not contain; the first value is
         accepted.
         """
-        if event.field in (None, "description", "merged"):
+        if event.field in (None, "description"):
             return None
         assert event.field is not None
         known, before = event.field in self.fields, self.fields.get(event.field)
@@ -122,7 +127,13 @@ class FoldedIssue:
             return AssignmentTimes(event.at, event.at if open_ else None)
         if current.times is None:
             return None
+        if self._is_merge(event):
+            # In events of earlier programs, these are the previous times, which the change did not keep.
+            return event.times if event.times != current.times else None
         return AssignmentTimes(event.at, (current.times.affected_since or event.at) if open_ else None)
+
+    def _is_merge(self, event: RecordedEvent) -> bool:
+        return (event.request_id, event.at) == self._merge
 
     def _assignment(self, event: RecordedEvent) -> str | None:
         current = self.assignments.get(event.company_id)
@@ -132,7 +143,7 @@ class FoldedIssue:
             current.updated_at = event.at
             return None
         known = current.times if current is not None else None
-        wrong_times = known is not None and event.times is not None and event.times != known
+        wrong_times = known is not None and event.times not in (None, known) and not self._is_merge(event)
         self._before[event.request_id, event.company_id, event.before] = event.times
         times = self._times(event, current)
         new = event.type == EventType.ASSIGNMENT_CREATED

@@ -187,7 +187,7 @@ def change_statuses(
     """Sets the status of assigned companies, whose present states are given.
 
     A status begins, and an outage begins or ends, at the time `at`, except for companies whose earlier times are in
-    `restored`.
+    `restored`; without a request id, these are the times that assignments of a merge get.
     """
     if not members:
         return []
@@ -206,7 +206,7 @@ def change_statuses(
             before=member.status.value,
             after=status.value,
             note=note,
-            times=member.times,
+            times=member.times if restored.request_id else restored.times.get(member.company.company_id, member.times),
             undoes=restored.request_id,
         )
         for member in members

@@ -9,7 +9,7 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts, assignments, issues, update_companies, updates
 from issue_tracker.errors import Forbidden, Invalid
-from issue_tracker.events.catalog import Change, EventType, Subject
+from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import Restored, assign, change_statuses, touch_issue
 from issue_tracker.issues.fields import index_fields, index_references, merged_fields, stored_references
@@ -96,18 +96,18 @@ def merge_issues(
     redirect_names(tx, source.issue_id, source.name, target.issue_id, at, own)
     changes += _merge_fields(tx, source, target)
     new = [member for member in members if member.company.company_id not in held]
+    sources = {member.company.company_id: member.times for member in members}
     for status in RANKED:
-        these = [member for member in new if member.status is status]
-        times = {member.company.company_id: member.times for member in these}
-        chosen = [(member.company, status) for member in these]
-        changes += assign(tx, subject, chosen, at, "into", restored=Restored(None, times), archived=True)
+        chosen = [(member.company, status) for member in new if member.status is status]
+        changes += assign(tx, subject, chosen, at, "into", restored=Restored(None, sources), archived=True)
         moved = [
             there
             for member in members
             if member.status is status and (there := held.get(member.company.company_id)) is not None
             if _less_finished(status, there.status) is not there.status
         ]
-        changes += change_statuses(tx, subject, moved, status, at, None)
+        merged = {one.company.company_id: _merged_times(sources[one.company.company_id], one.times) for one in moved}
+        changes += change_statuses(tx, subject, moved, status, at, None, restored=Restored(None, merged))
     _merge_assignment_fields(tx, actor, target, members, fields)
     touch_issue(tx, target, at)
     changes.append(Change(type=EventType.ISSUE_DELETED, issue=Subject(source.issue_id, source.name), after=target.name))
@@ -119,6 +119,14 @@ def merge_issues(
 
 def _less_finished(one: Status, other: Status | None) -> Status:
     return one if other is None else min(one, other, key=RANKED.index)
+
+
+def _merged_times(there: AssignmentTimes, here: AssignmentTimes) -> AssignmentTimes:
+    """Returns the times of an assignment that gets the status of the other issue, which is less finished. If it is open
+    in both issues, its outage began with the earlier one.
+    """
+    starts = [since for since in (there.affected_since, here.affected_since) if since is not None]
+    return AssignmentTimes(there.status_since, min(starts, default=None))
 
 
 def _address_updates(tx: Connection, actor: Actor, source: IssueHead, members: Sequence[Member]) -> None:

@@ -35,7 +35,8 @@ events = Table(
     Column("update_id", Id),
     # The request that this change undoes; null for every other change.
     Column("undoes", Text),
-    # For changes of assignments: the previous times of the assignment (database/tables/issues.py), for an undo.
+    # For changes of assignments: the previous times of the assignment (database/tables/issues.py), for an undo. A merge
+    # cannot be undone, and its events have the times that the assignment gets.
     Column("status_since", Instant),
     Column("affected_since", Instant),
     Index("ix_events_audit_event_id", "audit", "event_id"),
