@@ -221,6 +221,41 @@ def test_an_invalid_merge_changes_nothing(scene: World) -> None:
     assert names(scene.client("omar")) == ["Kept", "Old"]
 
 
+def test_a_merged_issue_has_at_most_fifty_tags_and_references(scene: World) -> None:
+    tess = scene.client("tess")
+    source = tess.call("GET", "/api/issues/Old", 200)["issue_id"]
+
+    def references(system: str, count: int) -> list[dict[str, str]]:
+        return [{"system": system, "key": str(number)} for number in range(count)]
+
+    def refer(name: str, count: int) -> None:
+        contoso = {"issue_name": name, "company_name": "Contoso", "status": "new"}
+        tess.call("PUT", "/api/issues/status", 200, json={**contoso, "references": references(name, count)})
+
+    for name, tags in (("Old", range(50)), ("Kept", range(1, 51))):
+        refer(name, 26)
+        fields = {"tags": [str(tag) for tag in tags], "references": references(name, 30)}
+        tess.call("PUT", f"/api/issues/{name}", 200, json=fields)
+    body = {"issue_name": "Old", "into": "Kept"}
+    events = len(scene.history())
+    expected = [
+        "the remaining issue would have 51 tags; at most 50 are possible",
+        "the remaining issue would have 60 references; at most 50 are possible",
+        "“Contoso” in the remaining issue would have 52 references; at most 50 are possible",
+    ]
+    for refused in (tess.call("POST", MERGE, 400, json={**body, "dry_run": trial}) for trial in (False, True)):
+        assert [error["message"] for error in refused["errors"]] == expected
+        assert [error["field"] for error in refused["errors"]] == ["tags", "references", "references"]
+    preview = tess.get(f"/issues/{source}/merge", params={"into": "Kept"})
+    assert preview.status_code == 400 and expected[0] in preview.text
+    assert tess.post(f"/issues/{source}/merge", data={"into": "Kept"}).status_code == 400
+    assert names(tess) == ["Kept", "Old"] and len(scene.history()) == events
+    tess.call("PUT", "/api/issues/Old", 200, json={"tags": ["1"], "references": references("Kept", 30)})
+    refer("Old", 24)
+    merged = tess.call("POST", MERGE, 200, json=body)
+    assert (len(merged["tags"]), len(merged["references"])) == (50, 30)
+
+
 def test_an_issue_may_be_named_merge(world: World) -> None:
     tess = world.client("tess")
     world.given_issue("merge", {"Contoso": "new"})

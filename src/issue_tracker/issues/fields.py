@@ -131,10 +131,25 @@ def merged_fields(tx: Connection, ours: StoredFields, theirs: StoredFields) -> l
     lacks.
     """
     merged = {name: getattr(ours, field.column) or getattr(theirs, field.column) for name, field in FIELDS.items()}
-    references = read_references(ours.refs)
-    references += [one for one in read_references(theirs.refs) if one not in references]
-    both = {"tags": _tags(read_tags(ours.tags) + read_tags(theirs.tags)), "references": _references(references)}
-    return _changes(tx, ours, merged | both)
+    tags, references = merged_tags(ours, theirs), merged_references(ours.refs, theirs.refs)
+    return _changes(tx, ours, merged | {"tags": tags, "references": references})
+
+
+def merged_tags(ours: StoredFields, theirs: StoredFields) -> str | None:
+    """Returns the tags of two issues together, in the form that a column stores."""
+    return _tags(read_tags(ours.tags) + read_tags(theirs.tags))
+
+
+def merged_references(ours: str | None, theirs: str | None) -> str | None:
+    """Returns two stored lists of references together, in the form that a column stores."""
+    references = read_references(ours)
+    references += [one for one in read_references(theirs) if one not in references]
+    return _references(references)
+
+
+def count_items(stored: str | None) -> int:
+    """Returns the number of stored tags or references."""
+    return len(msgspec.json.decode(stored)) if stored else 0
 
 
 def _changes(tx: Connection, current: StoredFields, stored: Mapping[str, Any]) -> list[FieldChange]:

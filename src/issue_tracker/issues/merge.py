@@ -8,13 +8,21 @@ from sqlalchemy import Connection, delete, insert, null, update
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts, assignments, issues, update_companies, updates
-from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.errors import FieldError, Forbidden, Invalid
 from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import Restored, assign, change_statuses, touch_issue
-from issue_tracker.issues.fields import index_fields, index_references, merged_fields, stored_references
+from issue_tracker.issues.fields import (
+    MOST_ITEMS,
+    count_items,
+    index_fields,
+    index_references,
+    merged_fields,
+    merged_references,
+    merged_tags,
+)
 from issue_tracker.issues.former_names import move_names, redirect_names
-from issue_tracker.issues.models import IssueHead, read_references
+from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.assignments import AssignmentFields, list_assignment_fields
 from issue_tracker.issues.queries.issue import (
     Member,
@@ -49,14 +57,16 @@ def lock_issues(tx: Connection, actor: Actor, source_id: int, target_id: int) ->
 
 def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHead) -> list[MergedCompany]:
     """Returns the effect of merging `source` into `target` on the companies of `source`, by name. A company of both
-    issues gets the less finished status. Raises Invalid if both are the same issue, and Forbidden if one of them has
-    companies that the actor may not see.
+    issues gets the less finished status. Raises Invalid if both are the same issue, or would have too many tags or
+    references together, and Forbidden if one of them has companies that the actor may not see.
     """
     require_helpdesk(actor)
     if source.issue_id == target.issue_id:
         raise Invalid.field("into", "must be another issue")
     if any(has_hidden_assignments(tx, actor, issue.issue_id) for issue in (source, target)):
         raise Forbidden("You cannot merge these issues; ask someone who can see all companies.")
+    members = list_members(tx, actor, source.issue_id)
+    _refuse_too_many(tx, actor, source, target, members)
     there = {member.company.company_id: member.status for member in list_members(tx, actor, target.issue_id)}
     return [
         MergedCompany(
@@ -65,7 +75,7 @@ def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHea
             there.get(member.company.company_id),
             _less_finished(member.status, there.get(member.company.company_id)),
         )
-        for member in list_members(tx, actor, source.issue_id)
+        for member in members
     ]
 
 
@@ -115,6 +125,31 @@ def merge_issues(
         record(tx, actor, changes, at)
         _let_alerts_clear(tx, members, held, *opened)
     return get_issue_head_by_id(tx, actor, target.issue_id)
+
+
+def _refuse_too_many(
+    tx: Connection, actor: Actor, source: IssueHead, target: IssueHead, members: Sequence[Member]
+) -> None:
+    """Raises Invalid for `tags` or `references` if the target, or a company in it, would get more than it may have."""
+    ours, theirs = target.fields, source.fields
+    merged = [
+        ("tags", "the remaining issue", ours.tags, merged_tags(ours, theirs)),
+        ("references", "the remaining issue", ours.refs, merged_references(ours.refs, theirs.refs)),
+    ]
+    here, there = (list_assignment_fields(tx, actor, issue.issue_id) for issue in (target, source))
+    for member in members:
+        company_id = member.company.company_id
+        if company_id in here:
+            before = here[company_id].refs
+            after = merged_references(before, there[company_id].refs)
+            merged.append(("references", f"“{member.company.name}” in the remaining issue", before, after))
+    wrong = [
+        FieldError(field, f"{what} would have {count_items(after)} {field}; at most {MOST_ITEMS} are possible")
+        for field, what, before, after in merged
+        if count_items(after) > max(count_items(before), MOST_ITEMS)
+    ]
+    if wrong:
+        raise Invalid.of(wrong)
 
 
 def _less_finished(one: Status, other: Status | None) -> Status:
@@ -200,9 +235,7 @@ def _merge_assignment_fields(
     for member in members:
         company_id = member.company.company_id
         before, after = theirs[company_id], ours[company_id]
-        references = read_references(after.refs)
-        references += [one for one in read_references(before.refs) if one not in references]
-        owner_id, refs = after.owner_id or before.owner_id, stored_references(references)
+        owner_id, refs = after.owner_id or before.owner_id, merged_references(after.refs, before.refs)
         if (owner_id, refs) != (after.owner_id, after.refs):
             same = assignments.c.assignment_id == after.assignment_id
             tx.execute(update(assignments).where(same).values(owner_id=owner_id, refs=refs))
