@@ -101,6 +101,14 @@ SIGN_INS = (*FAILURES, EventType.SESSION_CREATED, EventType.SESSION_ENDED)
 """Types of events that record no lasting change. No list of issues depends on them (docs/decisions/0005)."""
 
 
+STATUS_CHANGES = (
+    EventType.ASSIGNMENT_CREATED,
+    EventType.ASSIGNMENT_STATUS_CHANGED,
+    EventType.ASSIGNMENT_DELETED,
+)
+"""Types of events that change the status of a company in an issue, or whether it is assigned. An undo reverts them."""
+
+
 class Readers(StrEnum):
     """The readers of an update, as the update's events name them in `from` and `to`."""
 

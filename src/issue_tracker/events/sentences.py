@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from issue_tracker.actor import Actor
 from issue_tracker.clock import Timestamp, to_the_minute
 from issue_tracker.events.audit_sentences import AUDIT_SENTENCES
-from issue_tracker.events.catalog import Event, EventActor, EventType, Readers
+from issue_tracker.events.catalog import STATUS_CHANGES, Event, EventActor, EventType, Readers
 from issue_tracker.events.queries.accounts import Account, accounts_of, names_of
 from issue_tracker.events.queries.existing import list_existing_companies, list_existing_issues
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
@@ -122,13 +122,13 @@ def activity(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | 
 
 def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
     """Returns who last changed an issue's own fields, and when; None if nobody did."""
-    found = find_last_event(tx, actor, HistoryFilter(issue_id=issue_id, type=EventType.ISSUE_UPDATED))
+    found = find_last_event(tx, actor, [EventType.ISSUE_UPDATED], issue_id)
     return None if found is None else _alone(tx, actor, found)
 
 
 def last_assignment_change(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> Entry:
     """Returns who last assigned a company to an issue, changed its status there or unassigned it, and when."""
-    found = find_last_event(tx, actor, HistoryFilter(issue_id=issue_id, company_id=company_id))
+    found = find_last_event(tx, actor, STATUS_CHANGES, issue_id, company_id)
     return Entry(actor="Someone", words=(), at="") if found is None else _alone(tx, actor, found)
 
 

@@ -15,8 +15,8 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid, NotFound
-from issue_tracker.events.catalog import Event
-from issue_tracker.events.queries.history import HistoryFilter, find_last_event
+from issue_tracker.events.catalog import STATUS_CHANGES, Event
+from issue_tracker.events.queries.history import find_last_event
 from issue_tracker.events.queries.search import list_changes_of_request
 from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
@@ -95,12 +95,14 @@ def _status(value: str | None) -> Status | None:
 
 
 def last_change_after(tx: Connection, actor: Actor, request_id: str) -> Event | None:
-    """Returns the last event of an assignment that this request of the actor changed, to show who changed it since."""
+    """Returns the last change of an assignment that this request of the actor changed, to show who changed it since."""
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
     if not changes:
         return None
     first = changes[0].event
-    return find_last_event(tx, actor, HistoryFilter(issue_id=first.issue_id, company_id=first.company_id))
+    if first.issue_id is None:
+        return None
+    return find_last_event(tx, actor, STATUS_CHANGES, first.issue_id, first.company_id)
 
 
 def _change_back(

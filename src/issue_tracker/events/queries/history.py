@@ -79,10 +79,16 @@ class HistoryPage(msgspec.Struct, frozen=True):
     older_than: int | None
 
 
-def find_last_event(tx: Connection, actor: Actor, wanted: HistoryFilter) -> Event | None:
-    """Returns the newest event that the filter selects; None if there is none."""
+def find_last_event(
+    tx: Connection, actor: Actor, types: Sequence[EventType], issue_id: int, company_id: int | None = None
+) -> Event | None:
+    """Returns the newest event of these types about an issue, or about a company in it; None if there is none. The
+    types are not those of the audit.
+    """
     require_helpdesk(actor)
-    row = tx.execute(_newest(*_conditions(tx, actor, wanted), None, 1)).first()
+    leading, conditions = _conditions(tx, actor, HistoryFilter(issue_id=issue_id, company_id=company_id))
+    of_types = events.c.type.in_([type_.value for type_ in types])
+    row = tx.execute(_newest(leading, [*conditions, of_types], None, 1)).first()
     return None if row is None else event_from_row(row)
 
 

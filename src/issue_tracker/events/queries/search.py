@@ -14,12 +14,11 @@ from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.tables import companies, events, issues, users
 from issue_tracker.errors import NotFound
-from issue_tracker.events.catalog import AssignmentTimes, Event, EventType
+from issue_tracker.events.catalog import STATUS_CHANGES, AssignmentTimes, Event, EventType
 from issue_tracker.events.queries.log import event_from_row
 from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, printable, storable, whole_number
 
-UNDOABLE = (EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_STATUS_CHANGED, EventType.ASSIGNMENT_DELETED)
 """Types of events that can be undone."""
 
 COUNT_LIMIT = 10_000
@@ -188,7 +187,7 @@ def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since
         events.c.request_id == request_id,
         events.c.actor_id == actor.user_id,
         events.c.at >= since,
-        events.c.type.in_([type_.value for type_ in UNDOABLE]),
+        events.c.type.in_([type_.value for type_ in STATUS_CHANGES]),
         # A merge cannot be undone: the issue that its assignments come from no longer exists.
         not_(exists().where(deleted.c.request_id == request_id, deleted.c.type == EventType.ISSUE_DELETED.value)),
     )
