@@ -10,12 +10,13 @@ from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies import matching, operations, queries
 from issue_tracker.companies.matching import Match
 from issue_tracker.companies.queries import Company
-from issue_tracker.errors import FieldError, Invalid, InvalidQuery
+from issue_tracker.errors import FieldError, Invalid
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.names import Name, storable
+from issue_tracker.http.validation import SearchText
+from issue_tracker.names import Name
 
 routes = Routes("Companies")
 
@@ -35,7 +36,7 @@ class CompanyList(msgspec.Struct):
 class CompanyQuery(msgspec.Struct):
     """The filters of a list of companies."""
 
-    search: Annotated[str, Meta(max_length=255, description="A part of the name; case does not matter.")] = ""
+    search: Annotated[SearchText, Meta(max_length=255, description="A part of the name; case does not matter.")] = ""
     include_archived: Annotated[bool, Meta(description="Whether to include archived companies.")] = msgspec.field(
         default=False, name="includeArchived"
     )
@@ -71,8 +72,6 @@ class MatchList(msgspec.Struct):
 @routes.get("/api/companies", returns=Returns(200, CompanyList, {"items": [COMPANY_EXAMPLE], "total": 1}))
 def list_companies(request: Request, query: CompanyQuery) -> Response:
     """List companies by name, with the number of open issues of each."""
-    if not storable(query.search):
-        raise InvalidQuery.field("search", "must not contain NUL characters")
     found = queries.list_companies(
         request.tx, request.actor, search=query.search, include_archived=query.include_archived
     )

@@ -14,6 +14,7 @@ from issue_tracker.clock import now
 from issue_tracker.errors import InvalidQuery
 from issue_tracker.events.sync_position import PositionError, read_position
 from issue_tracker.http.request import Request
+from issue_tracker.http.validation import SearchText
 from issue_tracker.issues.models import Severity
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
@@ -43,10 +44,10 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     """The filters, the order and the form of a list of issues (specification; contract, sections 4 and 5)."""
 
     search: Annotated[
-        str, Meta(max_length=255, description="A part of the name or description; case does not matter.")
+        SearchText, Meta(max_length=255, description="A part of the name or description; case does not matter.")
     ] = ""
     words: Annotated[
-        str,
+        SearchText,
         Meta(
             max_length=255,
             description="Words that must all occur, each in the name, in the description or in the name of an affected "
@@ -63,7 +64,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     company_group: Annotated[
         list[str], Meta(description="Only assignments of the companies of one of these groups.")
     ] = msgspec.field(default_factory=list, name="companyGroup")
-    exclude: Annotated[list[str], Meta(description="No assignments of the companies with these names.")] = []
+    exclude: Annotated[list[SearchText], Meta(description="No assignments of the companies with these names.")] = []
     open: OpenFilter = None
     updated_since: Annotated[
         Annotated[datetime, Meta(tz=True)] | None, Meta(description="Only issues changed at or after this instant.")
@@ -74,16 +75,18 @@ class IssueQuery(msgspec.Struct, kw_only=True):
     ] = msgspec.field(default="", name="changedSince")
     severity: Annotated[list[Severity], Meta(description="Only issues with one of these severities.")] = []
     owner: Annotated[
-        str,
+        SearchText,
         Meta(
             max_length=254,
             description="Only issues that this technician owns, entirely or for a company: an e-mail address, or `me`. "
             "`none`: only issues without an owner.",
         ),
     ] = ""
-    tag: Annotated[str, Meta(max_length=255, description="Only issues with this tag; case does not matter.")] = ""
+    tag: Annotated[SearchText, Meta(max_length=255, description="Only issues with this tag; case does not matter.")] = (
+        ""
+    )
     reference: Annotated[
-        str,
+        SearchText,
         Meta(
             max_length=511,
             description="Only issues with this reference, or with an assignment that has it: its key, or `system:key`.",
@@ -120,11 +123,6 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
 
     Raises NotFound for an unknown company or group, InvalidQuery for a position from before a restore.
     """
-    for name in ("search", "words", "owner", "tag", "reference"):
-        if not storable(getattr(query, name)):
-            raise InvalidQuery.field(name, "must not contain NUL characters")
-    if not all(map(storable, query.exclude)):
-        raise InvalidQuery.field("exclude", "must not contain NUL characters")
     at = _instant_of(query)
     try:
         position = query.changed_since

@@ -120,6 +120,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     (reference,), components = msgspec.json.schema_components([route.query], schema_hook=schema_of)
+    components = _portable(components)
     schema = components[reference["$ref"].rsplit("/", 1)[1]]
     parameters = []
     for name, described in schema["properties"].items():

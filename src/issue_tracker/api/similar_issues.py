@@ -6,12 +6,11 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import list_response
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.http.validation import SearchText
 from issue_tracker.issues.queries.similar import SimilarIssue, list_similar_issues
-from issue_tracker.names import storable
 
 routes = Routes("Issues")
 
@@ -27,7 +26,7 @@ SIMILAR_EXAMPLE = {
 class SimilarQuery(msgspec.Struct):
     """The name, and how many issues to return."""
 
-    name: Annotated[str, Meta(max_length=255, description="A name, or the beginning of one.")] = ""
+    name: Annotated[SearchText, Meta(max_length=255, description="A name, or the beginning of one.")] = ""
     limit: Annotated[int, Meta(ge=1, le=50, description="Maximum number of issues.")] = 6
 
 
@@ -44,6 +43,4 @@ def list_similar(request: Request, query: SimilarQuery) -> Response:
 
     `former_name` is the earlier name, if only that one is similar. `open` and `total` count the companies.
     """
-    if not storable(query.name):
-        raise InvalidQuery.field("name", "must not contain NUL characters")
     return list_response(list_similar_issues(request.tx, request.actor, query.name.strip(), query.limit))

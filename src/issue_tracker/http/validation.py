@@ -23,6 +23,10 @@ T = TypeVar("T")
 LINE = "^[^\\x00-\\x1f\\x7f]*" + END
 """The pattern of a single-line text."""
 
+STORABLE = "^[^\\x00]*" + END
+SearchText = Annotated[str, msgspec.Meta(pattern=STORABLE)]
+"""A text that is looked up in the database, which rejects NUL characters."""
+
 MOST_ERRORS = 1000
 """Maximum number of errors in one response: a body may cause a hundred thousand, and its sender may be anonymous."""
 
@@ -276,7 +280,8 @@ def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
     if isinstance(info, inspect.StrType) and info.max_length is not None and len(data) > info.max_length:
         return f"must be at most {info.max_length:,} characters"
     if isinstance(info, inspect.StrType) and info.pattern is not None:
-        return "must not contain control characters" if info.pattern == LINE else "is not valid"
+        kinds = {LINE: "control", STORABLE: "NUL"}
+        return f"must not contain {kinds[info.pattern]} characters" if info.pattern in kinds else "is not valid"
     if isinstance(info, inspect.DateTimeType):
         return "must be an instant with an offset, such as 2025-01-04T10:15:00+00:00"
     return str(refused).split(" - at ")[0].replace("`", "")
