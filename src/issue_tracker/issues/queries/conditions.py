@@ -93,7 +93,7 @@ def changed_since(*, limited: bool) -> Condition:
             known = names_nothing_hidden(lambda column: of_visible_company(column, dialect))
             of_issue = of_issue.where(or_(and_(events.c.company_id.is_(None), known), visible))
             renamed = renamed.where(visible)
-            assigned = assigned.where(among(assignments.c.company_id, "access", dialect))
+            assigned = assigned.where(of_visible_company(assignments.c.company_id, dialect))
         return issues.c.issue_id.in_(union_all(of_issue, renamed, of_owners, assigned))
 
     return condition
