@@ -166,3 +166,12 @@ def test_creating_records_one_event_and_one_for_each_company(world: World) -> No
     assert {(event.actor_name, event.channel, event.request_id) for event in world.history()} == {
         ("Tess Ngo", "session", "create-1")
     }
+
+
+def test_a_name_that_is_taken_is_reported_whatever_it_contains(world: World) -> None:
+    world.given_issue("Fault")
+    tess = world.client("tess")
+    tess.call("POST", "/api/issues", 201, json={"name": "external_key lookup fails"})
+    for method, path, field in (("POST", "/api/issues", "name"), ("PUT", "/api/issues/Fault", "new_name")):
+        refused = tess.call(method, path, 400, json={field: "External_Key lookup fails"})
+        assert [error["field"] for error in refused["errors"]] == [field]

@@ -133,13 +133,6 @@ def test_invalid_fields_are_reported(tess: Client, body: dict[str, Any], field: 
     assert shown(tess.call("GET", FAULT, 200)) == EMPTY and names(tess, "") == ["Fault", "Other"]
 
 
-def test_a_name_that_is_taken_is_reported_whatever_it_contains(tess: Client) -> None:
-    tess.call("POST", "/api/issues", 201, json={"name": "external_key lookup fails"})
-    for method, path, field in (("POST", "/api/issues", "name"), ("PUT", FAULT, "new_name")):
-        refused = tess.call(method, path, 400, json={field: "External_Key lookup fails"})
-        assert [error["field"] for error in refused["errors"]] == [field]
-
-
 @pytest.mark.parametrize(
     ("instant", "utc"),
     [
@@ -199,17 +192,8 @@ def test_the_list_is_filtered_by_fields(world: World, tess: Client) -> None:
     }.items():
         assert names(tess, query) == expected, query
     assert world.client("omar").call("GET", "/api/issues?owner=me", 200)["total"] == 1
-    for wrong in ("owner=nobody@helpdesk.example", "owner=mia@helpdesk.example", "severity=urgent", "overdue=maybe"):
+    for wrong in ("owner=nobody@helpdesk.example", "severity=urgent", "overdue=maybe", "include=all"):
         tess.call("GET", f"/api/issues?{wrong}", 422)
-
-    # A user who is no longer a technician is found as long as they own something.
-    ada = world.client("ada")
-    listed = ada.call("GET", "/api/users", 200)["items"]
-    omar = next(user["user_id"] for user in listed if user["email"] == "omar@helpdesk.example")
-    ada.call("PUT", f"/api/users/{omar}", 200, json={"role": "member"})
-    assert names(tess, "owner=omar@helpdesk.example") == ["Other"]
-    tess.call("PUT", "/api/issues/Other", 200, json={"owner": None})
-    tess.call("GET", "/api/issues?owner=omar@helpdesk.example", 422)
 
 
 def test_issues_that_need_attention_come_first(world: World, tess: Client) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.company_access.limits import user_id
 from tests.engines import decided_in_python
 from tests.issues.test_fields import EMPTY
 from tests.world import World
@@ -209,3 +210,14 @@ def test_every_status_has_its_label(world: World) -> None:
         "Resolved",
         "Closed",
     ]
+
+
+def test_an_owner_is_a_technician_or_owns_something(world: World) -> None:
+    world.given_issue("Other", {"Contoso": "new"})
+    tess, ada = world.client("tess"), world.client("ada")
+    tess.call("PUT", "/api/issues/Other", 200, json={"owner": "omar@helpdesk.example"})
+    tess.call("GET", "/api/issues?owner=mia@helpdesk.example", 422)
+    ada.call("PUT", f"/api/users/{user_id(world, 'omar')}", 200, json={"role": "member"})
+    assert tess.call("GET", "/api/issues?owner=omar@helpdesk.example", 200)["items"][0]["name"] == "Other"
+    tess.call("PUT", "/api/issues/Other", 200, json={"owner": None})
+    tess.call("GET", "/api/issues?owner=omar@helpdesk.example", 422)
