@@ -41,7 +41,8 @@ def current_actor() -> Actor:
 
     All events of the command carry one request id, like those of a request.
     """
-    meta = click.get_current_context().meta
+    context = click.get_current_context(silent=True)
+    meta = {} if context is None else context.meta
     if _ACTOR not in meta:
         try:
             name = getpass.getuser()
