@@ -6,10 +6,11 @@ Existing names are never checked again, so that each of them remains reachable a
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
+from issue_tracker.actor import ALL_COMPANIES, CompanyAccess
+from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.tables import look_alikes
 from issue_tracker.errors import Invalid
 from issue_tracker.looks import illegible, look_alike_key
@@ -56,12 +57,12 @@ def find_look_alikes(
     name: str,
     *,
     other_than: int | None = None,
-    visible: Callable[[ColumnElement[int]], ColumnElement[bool]] | None = None,
-    **values: Any,
+    access: CompanyAccess = ALL_COMPANIES,
+    visible: Callable[[ColumnElement[int], str], ColumnElement[bool]] = of_visible_company,
 ) -> list[int]:
     """Returns the ids of at most REPORTED names that look like this one, including equal ones, except `other_than`.
 
-    `visible` turns the column of an id into the condition that the actor may see it, with the parameters `values`, so
+    `visible` turns the column of an id and the dialect's name into the condition that a limited `access` reveals it, so
     that hidden names do not take the places of visible ones.
     """
     wanted = look_alike_key(name)
@@ -70,6 +71,7 @@ def find_look_alikes(
     query = select(look_alikes.c.id).where(look_alikes.c.kind == kind.value, look_alikes.c.look_alike_key == wanted)
     if other_than is not None:
         query = query.where(look_alikes.c.id != other_than)
-    if visible is not None:
-        query = query.where(visible(look_alikes.c.id))
-    return list(tx.execute(query.order_by(look_alikes.c.id).limit(REPORTED), values).scalars())
+    if not access.all:
+        query = query.where(visible(look_alikes.c.id, tx.dialect.name))
+    query = query.order_by(look_alikes.c.id).limit(REPORTED)
+    return list(tx.execute(query, access_values(tx, access)).scalars())

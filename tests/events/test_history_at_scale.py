@@ -1,9 +1,11 @@
 """A long history remains fast: every read uses an index, and a page never skips a late event."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.clock import now
@@ -31,43 +33,47 @@ FILTERS = [
 ]
 
 
-@cases("filters", FILTERS)
-def test_every_read_uses_an_index(world: World, filters: EventFilters) -> None:
+@contextmanager
+def plans(world: World) -> Iterator[tuple[Connection, list[str]]]:
+    """Opens a transaction in a database with one issue. Adds the plans of the executed reads of events at the end."""
     world.empty_issues()
     world.given_issue("VPN", {"Contoso": "new"})
+    found: list[str] = []
     with world.database.read() as tx:
         if world.engine == "postgresql":
             tx.execute(text("SET LOCAL enable_seqscan = off"))
         with statements(tx) as executed:
-            for actor in (TESS, ADA):
-                selection = Selection(tx, actor, filters)
-                selection.page(after=None, before=None, until=None, limit=50)
-                selection.page(after=3, before=None, until=10**6, limit=50)
-                selection.count()
+            yield tx, found
         prefix = "EXPLAIN QUERY PLAN " if world.engine == "sqlite" else "EXPLAIN "
-        for statement, parameters in (found for found in executed if "FROM events" in found[0]):
-            plan = "\n".join(str(row) for row in tx.exec_driver_sql(prefix + statement, parameters))
-            assert "Seq Scan on events" not in plan, plan
-            for line in plan.splitlines():
-                # Without a filter the rows are read in the table's order, up to the limit.
-                assert "SCAN events" not in line or "INDEX" in line or filters == EventFilters(), plan
+        for statement, parameters in executed:
+            if "FROM events" in statement:
+                found.append("\n".join(str(row) for row in tx.exec_driver_sql(prefix + statement, parameters)))
+    assert found
+
+
+@cases("filters", FILTERS)
+def test_every_read_uses_an_index(world: World, filters: EventFilters) -> None:
+    with plans(world) as (tx, found):
+        for actor in (TESS, ADA):
+            selection = Selection(tx, actor, filters)
+            selection.page(after=None, before=None, until=None, limit=50)
+            selection.page(after=3, before=None, until=10**6, limit=50)
+            selection.count()
+    for plan in found:
+        assert "Seq Scan on events" not in plan, plan
+        for line in plan.splitlines():
+            # Without a filter the rows are read in the table's order, up to the limit.
+            assert "SCAN events" not in line or "INDEX" in line or filters == EventFilters(), plan
 
 
 @cases(
     "wanted", [HistoryFilter(issue_name="VPN"), HistoryFilter(company_name="Contoso"), HistoryFilter(actor_name="3")]
 )
 def test_every_page_of_a_history_uses_an_index(world: World, wanted: HistoryFilter) -> None:
-    world.empty_issues()
-    world.given_issue("VPN", {"Contoso": "new"})
-    with world.database.read() as tx:
-        if world.engine == "postgresql":
-            tx.execute(text("SET LOCAL enable_seqscan = off"))
-        with statements(tx) as executed:
-            list_event_groups(tx, TESS, wanted, before=None)
-        prefix = "EXPLAIN QUERY PLAN " if world.engine == "sqlite" else "EXPLAIN "
-        for statement, parameters in (found for found in executed if "FROM events" in found[0]):
-            plan = "\n".join(str(row) for row in tx.exec_driver_sql(prefix + statement, parameters))
-            assert "Seq Scan on events" not in plan and "SCAN events" not in plan, plan
+    with plans(world) as (tx, found):
+        list_event_groups(tx, TESS, wanted, before=None)
+    for plan in found:
+        assert "Seq Scan on events" not in plan and "SCAN events" not in plan, plan
 
 
 def test_a_total_is_exact_or_says_that_it_is_not(world: World) -> None:

@@ -110,14 +110,7 @@ def find_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[s
 def names_like(tx: Connection, actor: Actor, company: Company) -> list[str]:
     """Returns the names of a few other visible companies that look like this company's name."""
     access = actor.company_access
-    ids = find_look_alikes(
-        tx,
-        Kind.COMPANY,
-        company.name,
-        other_than=company.company_id,
-        visible=None if access.all else lambda company_id: of_visible_company(company_id, tx.dialect.name),
-        **access_values(tx, access),
-    )
+    ids = find_look_alikes(tx, Kind.COMPANY, company.name, other_than=company.company_id, access=access)
     return [one.name for one in get_companies_by_id(tx, actor, ids).values()]
 
 
