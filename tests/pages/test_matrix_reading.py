@@ -88,6 +88,9 @@ def test_the_matrix_counts_like_the_list(world: World, browse: Browse) -> None:
     expect(page.locator(".matrix tbody tr")).to_have_count(issues)
     expect(page.locator(".matrix .corner")).to_contain_text(f"{issues} of {issues} issues2 companies")
     assert counts(page, "thead") == ["2", "1"] and counts(page, "tbody") == ["1", "2"]
+    expect(page.get_by_role("rowheader", name="Slow mail 1 open")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Contoso 2 open")).to_be_visible()
+    expect(page.locator(".matrix .vh"), "which would make scrolling slower").to_have_count(0)
     cell(page, "Slow mail", "Contoso").focus()
     page.keyboard.press("5")
     expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")

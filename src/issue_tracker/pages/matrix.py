@@ -165,7 +165,7 @@ def body_of(matrix: Matrix) -> str:
             f"<tr data-issue={row.issue_id}><th scope=row><label class=script>"
             f'<input type=checkbox data-row tabindex=-1 aria-label="All of {name}"></label>'
             f'<a href="/issues/{row.issue_id}" title="{name}" dir=auto>{name}</a>'
-            f"<b>{len(row.open)}<span class=vh> open</span></b>"
+            f"<b>{len(row.open)}</b>"
         )
         if writers is None:
             parts.extend(map(_CELLS.__getitem__, map(row.cells.get, simple)))
