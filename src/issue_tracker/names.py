@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+from issue_tracker.integers import LARGEST_ID
+
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 10_000
 NOTE_LIMIT = 2_000
@@ -208,7 +210,7 @@ def whole_number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
         return None
     number = int(text)
-    return number if number < 2**63 else None
+    return number if number <= LARGEST_ID else None
 
 
 def one_newline(text: str) -> str:

@@ -17,6 +17,7 @@ from issue_tracker.http.idempotency import once
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.integers import Cursor
 from issue_tracker.issues.models import Severity
 from issue_tracker.names import END, Description, IssueName, Name
 
@@ -80,9 +81,7 @@ class AlertQuery(msgspec.Struct, kw_only=True):
         Literal["firing", "resolved", "unsorted"] | None,
         Meta(description="`unsorted`: alerts in either state whose issue or company is unknown."),
     ] = None
-    before: Annotated[
-        Annotated[int, Meta(ge=0, le=2**63 - 1)] | None, Meta(description="Only alerts with a lower alert_id.")
-    ] = None
+    before: Annotated[Cursor | None, Meta(description="Only alerts with a lower alert_id.")] = None
     limit: Annotated[
         int, Meta(ge=1, le=500, description="Maximum number of alerts; the Link header leads to the next page.")
     ] = 100

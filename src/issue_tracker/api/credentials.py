@@ -18,10 +18,9 @@ from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.integers import RowId
 
 routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
-
-Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 CREDENTIAL_EXAMPLE = {
     "kind": "token",
@@ -50,7 +49,7 @@ class CredentialQuery(msgspec.Struct, kw_only=True):
     """The filters of a list of credentials."""
 
     kind: Annotated[Kind | None, Meta(description="Only credentials of this kind.")] = None
-    user_id: Annotated[Id | None, Meta(description="Only credentials of this user.")] = msgspec.field(
+    user_id: Annotated[RowId | None, Meta(description="Only credentials of this user.")] = msgspec.field(
         default=None, name="userId"
     )
 

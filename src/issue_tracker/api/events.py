@@ -19,11 +19,10 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import EVENT_STREAM, json_response
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import SearchText
+from issue_tracker.integers import Cursor
 from issue_tracker.names import whole_number
 
 routes = Routes("History")
-
-EventId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class EventList(msgspec.Struct):
@@ -52,8 +51,8 @@ class EventQuery(msgspec.Struct, kw_only=True):
     request_id: Annotated[SearchText, Meta(max_length=128, description="Only the events of this request.")] = (
         msgspec.field(default="", name="requestId")
     )
-    after: Annotated[EventId | None, Meta(description="Only events with a higher event_id, the oldest first.")] = None
-    before: Annotated[EventId | None, Meta(description="Only events with a lower event_id.")] = None
+    after: Annotated[Cursor | None, Meta(description="Only events with a higher event_id, the oldest first.")] = None
+    before: Annotated[Cursor | None, Meta(description="Only events with a lower event_id.")] = None
     limit: Annotated[
         int, Meta(ge=1, le=500, description="Maximum number of events; the Link header leads to the next page.")
     ] = 100
@@ -112,7 +111,7 @@ def list_events(request: Request, query: EventQuery) -> Response:
 class StreamQuery(msgspec.Struct, kw_only=True):
     """The start of a stream, for clients that cannot set a header. `Last-Event-ID` takes precedence."""
 
-    after: Annotated[EventId | None, Meta(description="Start after this event_id instead of now.")] = None
+    after: Annotated[Cursor | None, Meta(description="Start after this event_id instead of now.")] = None
 
 
 STREAM_EXAMPLE = f"""id: 311

@@ -24,6 +24,7 @@ from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, no_content
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.integers import RowId
 from issue_tracker.names import Name
 
 routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
@@ -157,7 +158,7 @@ def begin_totp(request: Request, body: NewAppName) -> Response:
 class FirstCode(msgspec.Struct, forbid_unknown_fields=True):
     """The first code that a new authenticator app shows."""
 
-    id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    id: RowId
     code: CodeText
 
 

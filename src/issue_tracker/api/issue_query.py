@@ -15,6 +15,7 @@ from issue_tracker.errors import InvalidQuery
 from issue_tracker.events.sync_position import PositionError, read_position
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import SearchText
+from issue_tracker.integers import RowId
 from issue_tracker.issues.models import Severity
 from issue_tracker.issues.queries.attention import Place
 from issue_tracker.issues.queries.filters import Filters, Order, Position, company_filter
@@ -55,9 +56,9 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         ),
     ] = ""
     status: StatusFilter = []
-    company_id: Annotated[
-        list[Annotated[int, Meta(ge=1, le=2**63 - 1)]], Meta(description="Only assignments of one of these companies.")
-    ] = msgspec.field(default_factory=list, name="companyId")
+    company_id: Annotated[list[RowId], Meta(description="Only assignments of one of these companies.")] = msgspec.field(
+        default_factory=list, name="companyId"
+    )
     company_name: Annotated[str, Meta(description="Only assignments of the company with this name.")] = msgspec.field(
         default="", name="companyName"
     )
@@ -194,7 +195,7 @@ def order_of(query: IssueQuery) -> Order:
 class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     sort: str
     value: str
-    issue_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    issue_id: RowId
 
 
 def _sort_value(query: IssueQuery, text: str) -> str | datetime:

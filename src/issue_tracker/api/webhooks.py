@@ -15,12 +15,13 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import LINE
+from issue_tracker.integers import RowId
 
 routes = Routes("Webhooks", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
 
 Url = Annotated[str, Meta(max_length=2000, examples=["https://hooks.example.com/issues"])]
 Types = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)]
-CompanyIds = Annotated[list[Annotated[int, Meta(ge=1, le=2**63 - 1)]], Meta(max_length=500)]
+CompanyIds = Annotated[list[RowId], Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=500, pattern=LINE)]
 
 
@@ -67,9 +68,7 @@ class DeliveryList(msgspec.Struct):
 class DeliveryQuery(msgspec.Struct, kw_only=True):
     """The part of the deliveries to list."""
 
-    before: Annotated[
-        Annotated[int, Meta(ge=1, le=2**63 - 1)] | None, Meta(description="Only deliveries with a lower id.")
-    ] = None
+    before: Annotated[RowId | None, Meta(description="Only deliveries with a lower id.")] = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Maximum number of deliveries.")] = 50
 
 

@@ -21,14 +21,11 @@ from issue_tracker.clock import Timestamp, iso
 from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import RowId
 from issue_tracker.names import END, whole_number
 from issue_tracker.settings import Settings
 
 Kind = Literal["token", "session", "browser", "scim"]
-
-LARGEST_ID = 2**63 - 1
-
-RowId = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
 
 BrowserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}-[0-9a-f]{16}" + END)]
 

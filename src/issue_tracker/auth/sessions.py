@@ -18,6 +18,7 @@ from issue_tracker.database.tables import sessions, sign_in_challenges, sign_in_
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
@@ -239,7 +240,7 @@ def list_sessions(
 
 def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> None:
     """Ends one of a user's sessions. Raises NotFound for any other."""
-    if session_id >= 2**63:
+    if session_id > LARGEST_ID:
         raise NotFound("No such session.")
     ended = sessions.c.id == session_id, sessions.c.user_id == user_id
     address = tx.execute(select(sessions.c.address).where(*ended)).scalar_one_or_none()

@@ -24,6 +24,7 @@ from issue_tracker.database.tables import token_companies, token_company_groups,
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.looks import illegible
 from issue_tracker.settings import Settings
 
@@ -135,7 +136,7 @@ def list_all_tokens(
 def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> None:
     """Deletes one of a user's tokens permanently. Raises NotFound for any other."""
     query = select(tokens.c.name).where(tokens.c.id == token_id, tokens.c.user_id == user_id)
-    name = tx.execute(query).scalar_one_or_none() if token_id < 2**63 else None
+    name = tx.execute(query).scalar_one_or_none() if token_id <= LARGEST_ID else None
     if name is None:
         raise NotFound("No such token.")
     tx.execute(delete(tokens).where(tokens.c.id == token_id))

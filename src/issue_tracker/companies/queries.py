@@ -13,10 +13,9 @@ from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.database.tables.issues import is_open
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.names import NAME_LIMIT, key, printable, storable
 from issue_tracker.new_names import Kind, find_look_alikes
-
-LARGEST_ID = 2**63 - 1
 
 BATCH = 500
 """Number of names or ids that one statement looks up."""

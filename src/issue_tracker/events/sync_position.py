@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.events.order import WINDOW, Watermark
 from issue_tracker.events.queries.log import LogState, find_mark
+from issue_tracker.integers import LARGEST_ID
 
 LONGEST = 100
 """Maximum number of runs of ids beyond the watermark in a position. Changes left out are merely listed once more."""
@@ -54,7 +55,7 @@ def read_position(tx: Connection, history: str, text: str) -> Watermark:
         packed = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Packed)
     except (ValueError, msgspec.MsgspecError):
         raise PositionError("is not a position; take it from the header X-Sync-Position") from None
-    if packed.history != history or not 0 <= packed.last < 2**63 or find_mark(tx, packed.last) != packed.mark:
+    if packed.history != history or not 0 <= packed.last <= LARGEST_ID or find_mark(tx, packed.last) != packed.mark:
         raise PositionError(
             "is a position from before the database was restored or access changed; read the whole list again"
         )

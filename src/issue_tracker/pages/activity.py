@@ -16,6 +16,7 @@ from issue_tracker.events.sentences import Entry, activity
 from issue_tracker.events.type_names import TYPE_NAMES
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
+from issue_tracker.integers import Cursor
 from issue_tracker.pages.list_filters import problems_by_field
 from issue_tracker.pages.moments import read_moment
 from issue_tracker.pages.routes import PageRoutes
@@ -36,7 +37,7 @@ class ActivityQuery(msgspec.Struct, kw_only=True, frozen=True):
     type: EventType | None = None
     since: str = ""
     until: str = ""
-    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    before: Cursor | None = None
 
 
 class ActivityView(msgspec.Struct, frozen=True, kw_only=True):

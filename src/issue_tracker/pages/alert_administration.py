@@ -1,9 +1,8 @@
 """The pages of receivers and rules for alerts, for super admins."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.alerts import receivers, rule_list
@@ -20,6 +19,7 @@ from issue_tracker.api.alert_rules import NewRule, RuleTrial
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
+from issue_tracker.integers import RowId
 from issue_tracker.issues.models import Severity
 from issue_tracker.names import whole_number
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -111,7 +111,7 @@ def delete_receiver(request: Request, form: Form, id: int) -> Response:
 class RuleQuery(msgspec.Struct, frozen=True):
     """The alert for which the form is filled in, by its alert_id, or None."""
 
-    alert: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    alert: RowId | None = None
 
 
 EMPTY = RuleQuery()

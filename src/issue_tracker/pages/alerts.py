@@ -1,15 +1,15 @@
 """The pages of alerts, for technicians: what monitoring systems report."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import Selection, count_alerts, list_alerts
 from issue_tracker.alerts.suggestions import suggestions
 from issue_tracker.http.request import Request
+from issue_tracker.integers import Cursor
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
@@ -30,7 +30,7 @@ class AlertsQuery(msgspec.Struct, frozen=True):
     """The list to show, and its position: only alerts below this alert_id, or None for all."""
 
     state: Literal["firing", "unsorted", "resolved"] = "firing"
-    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    before: Cursor | None = None
 
 
 NEWEST_FIRING = AlertsQuery()

@@ -5,12 +5,13 @@ from typing import get_args
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.api.credentials import Id, Revocation
+from issue_tracker.api.credentials import Revocation
 from issue_tracker.auth import users
 from issue_tracker.auth.all_credentials import Kind, list_credentials, revoke_credentials
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
+from issue_tracker.integers import RowId
 from issue_tracker.names import whole_number
 from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
@@ -34,7 +35,7 @@ MOST = 500
 class OwnerQuery(msgspec.Struct, frozen=True):
     """The filter of the page: only credentials of this user."""
 
-    user_id: Id | None = msgspec.field(default=None, name="userId")
+    user_id: RowId | None = msgspec.field(default=None, name="userId")
 
 
 EVERYBODY = OwnerQuery()
@@ -65,8 +66,8 @@ def show_credentials(request: Request, query: OwnerQuery = EVERYBODY) -> Respons
 @routes.post(f"{PATH}/revoke")
 def revoke(request: Request, form: Form) -> Response:
     """Revokes the selected credentials. The name of a field is the kind of credential, its values are ids."""
-    ticked = [{"kind": kind, "id": whole_number(id_) or id_} for kind in KINDS for id_ in form.all(kind)]
-    body = form.read({"credentials": ticked}, Revocation)
+    selected = [{"kind": kind, "id": whole_number(id_) or id_} for kind in KINDS for id_ in form.all(kind)]
+    body = form.read({"credentials": selected}, Revocation)
     revoked = revoke_credentials(request.tx, request.actor, [(one.kind, one.id) for one in body.credentials])
-    text = f"{revoked} revoked." if ticked else "Nothing was selected."
+    text = f"{revoked} revoked." if selected else "Nothing was selected."
     return redirect(PATH, flash_cookie(request, Flash(text)))

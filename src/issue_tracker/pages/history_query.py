@@ -1,16 +1,17 @@
 """The parameters of pages that show a history and updates."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
+
+from issue_tracker.integers import Cursor
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
     """The positions of the history (before this event_id) and of the updates (before this update_id), or None."""
 
-    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
-    updates: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    before: Cursor | None = None
+    updates: Cursor | None = None
     only: Literal["updates"] | None = None
     """Whether the page of an issue shows only its updates, without the other events."""
     order: Literal["name", "affected"] | None = None
@@ -18,7 +19,7 @@ class HistoryQuery(msgspec.Struct, frozen=True):
 
 
 class IssuePageQuery(HistoryQuery, frozen=True):
-    """The parameters of the page of an issue: also company groups whose companies are ticked, and exceptions."""
+    """The parameters of the page of an issue: also company groups whose companies are selected, and exceptions."""
 
     company_group: list[str] = msgspec.field(default_factory=list, name="companyGroup")
     exclude: list[str] = []

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from markupsafe import Markup, escape
-from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.clock import now
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import read_query
+from issue_tracker.integers import RowId
 from issue_tracker.issues.overview import UNMOVED_AFTER
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.issues.queries.list_statements import UNMOVED_MARK
@@ -52,7 +52,7 @@ class ColumnQuery(msgspec.Struct, frozen=True):
 
     columns: Literal["all", "groups"] | None = None
     column_sort: ColumnOrder = msgspec.field(default=COLUMN_ORDERS[0][0], name="columnSort")
-    unfold: list[Annotated[int, Meta(ge=1, le=2**63 - 1)]] = []
+    unfold: list[RowId] = []
 
 
 class MatrixView(msgspec.Struct, kw_only=True):

@@ -1,16 +1,16 @@
 """The page of a new issue: empty, from a template, or from another issue."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.api.issue_bodies import NewIssue
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.queries import list_group_names
-from issue_tracker.companies.queries import LARGEST_ID, Company, list_names
+from issue_tracker.companies.queries import Company, list_names
 from issue_tracker.http.request import Request
+from issue_tracker.integers import RowId
 from issue_tracker.issues import operations
 from issue_tracker.issues.models import Issue
 from issue_tracker.issues.queries.issue import list_members, load_issue
@@ -31,14 +31,12 @@ from issue_tracker.status import Status
 
 routes = PageRoutes()
 
-Id = Annotated[int, Meta(ge=1, le=LARGEST_ID)]
-
 
 class StartQuery(msgspec.Struct, frozen=True):
     """The source of the form's initial values: a template, another issue, or a company group that is affected."""
 
-    template: Id | None = None
-    like: Id | None = None
+    template: RowId | None = None
+    like: RowId | None = None
     company_group: str = msgspec.field(default="", name="companyGroup")
 
 
@@ -59,7 +57,7 @@ class FirstUpdate(msgspec.Struct):
 
     first_update: UpdateText | None
     first_update_public: bool
-    like: Id | None
+    like: RowId | None
     companies_of: Literal["", "all", "open"]
 
 

@@ -12,6 +12,7 @@ import msgspec
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.struct_types import prepared
 
 Schema = Mapping[str, object]
@@ -241,7 +242,7 @@ def _bounded(schema: Schema) -> Iterator[str]:
         case {"maxLength": most}:
             yield f"at most {most} characters"
     match schema:
-        case {"minimum": least, "maximum": int(most)} if most < 2**63 - 1:
+        case {"minimum": least, "maximum": int(most)} if most < LARGEST_ID:
             yield f"{least} to {most}"
         case {"minimum": least}:
             yield f"at least {least}"

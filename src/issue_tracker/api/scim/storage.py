@@ -28,6 +28,7 @@ from issue_tracker.auth.scim.groups import Member, WantedGroups
 from issue_tracker.auth.scim.people import Person, WantedPeople
 from issue_tracker.auth.users import lock_user
 from issue_tracker.http.request import Request
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.names import whole_number
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class Storage(ScimStorage):
         if len(resource_types) == 1 and search_request.filter is None:
             most = None if stop is None else stop - skip
             # Databases accept no larger number, and no list is this long.
-            return self._page(resource_types[0], search_request, min(skip, 2**63 - 1), most)
+            return self._page(resource_types[0], search_request, min(skip, LARGEST_ID), most)
         found = [resource for each in resource_types for resource in self._matching(each, search_request)]
         return SearchPage(len(found), found[skip:stop])
 

@@ -18,6 +18,7 @@ from issue_tracker.database.tables import (
     users,
 )
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import LARGEST_ID
 
 SCIM = "scim"
 """The source of groups that are provisioned by SCIM."""
@@ -52,7 +53,7 @@ def get_mapping(tx: Connection, actor: Actor, mapping_id: int, *, lock: bool = F
     """
     require_administrator(actor)
     query = select(group_mappings).where(group_mappings.c.id == mapping_id)
-    rows = tx.execute(query.with_for_update() if lock else query).all() if mapping_id < 2**63 else []
+    rows = tx.execute(query.with_for_update() if lock else query).all() if mapping_id <= LARGEST_ID else []
     if not rows:
         raise NotFound(f"There is no group mapping with the id {mapping_id}.")
     return _loaded(tx, rows)[0]

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Row, Select, func, select
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.tables import scim_group_members, scim_groups, users
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.names import key, storable
 
 
@@ -63,7 +64,7 @@ def count_groups(tx: Connection) -> int:
 def get_group(tx: Connection, group_id: int, *, lock: bool = False) -> Group:
     """Returns a group. With `lock`, it is locked until the end of the transaction. Raises NotFound."""
     query = _groups.where(scim_groups.c.id == group_id)
-    row = tx.execute(query.with_for_update() if lock else query).first() if group_id < 2**63 else None
+    row = tx.execute(query.with_for_update() if lock else query).first() if group_id <= LARGEST_ID else None
     if row is None:
         raise NotFound("There is no group with this id.")
     return _group(row)

@@ -14,6 +14,7 @@ from issue_tracker.auth.single_sign_on.break_glass import break_glass_keys
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.database.tables import scim_users, users
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.names import key, storable
 from issue_tracker.settings import Settings
 
@@ -69,7 +70,7 @@ def get_person(tx: Connection, settings: Settings, user_id: int) -> Person:
     """Returns an account. Raises NotFound for an account that providers cannot see."""
     query = _select(settings, WantedPeople())
     row = None
-    if query is not None and user_id < 2**63:
+    if query is not None and user_id <= LARGEST_ID:
         row = tx.execute(query.where(users.c.user_id == user_id)).first()
     if row is None:
         raise NotFound("There is no user with this id.")

@@ -25,6 +25,7 @@ from issue_tracker.database.tables import scim_tokens
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 from issue_tracker.settings import Settings
@@ -121,7 +122,7 @@ def revoke_scim_token(tx: Connection, actor: Actor, token_id: int) -> None:
     """
     require_administrator(actor)
     query = select(scim_tokens.c.name).where(scim_tokens.c.id == token_id)
-    name = tx.execute(query).scalar_one_or_none() if token_id < 2**63 else None
+    name = tx.execute(query).scalar_one_or_none() if token_id <= LARGEST_ID else None
     if name is None:
         raise NotFound("No such SCIM token.")
     tx.execute(delete(scim_tokens).where(scim_tokens.c.id == token_id))

@@ -19,6 +19,7 @@ from issue_tracker.database.tables import identities, provider_sessions, session
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.integers import LARGEST_ID
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ def unlink_identity(tx: Connection, actor: Actor, user_id: int, identity_id: int
         .join(users, users.c.user_id == identities.c.user_id)
         .where(identities.c.id == identity_id, identities.c.user_id == user_id)
     )
-    row = tx.execute(query).first() if identity_id < 2**63 else None
+    row = tx.execute(query).first() if identity_id <= LARGEST_ID else None
     if row is None:
         raise NotFound("No such identity.")
     started = select(provider_sessions.c.session_id).where(provider_sessions.c.identity_id == identity_id)

@@ -12,11 +12,12 @@ import msgspec
 from sqlalchemy import Connection, Select, exists, select
 
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
-from issue_tracker.companies.queries import LARGEST_ID, Company
+from issue_tracker.companies.queries import Company
 from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import companies, company_group_members, company_groups
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.looks import look_alike_key
 from issue_tracker.names import key, printable, storable
 from issue_tracker.new_names import REPORTED

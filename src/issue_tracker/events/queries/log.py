@@ -18,8 +18,7 @@ from issue_tracker.database.tables import companies, events
 from issue_tracker.database.types import Id
 from issue_tracker.events.catalog import SIGN_INS, Event, EventActor, EventType
 from issue_tracker.events.queries.visibility import about_visible_issue, visible_to
-
-LARGEST_ID = 2**63 - 1
+from issue_tracker.integers import LARGEST_ID
 
 
 def get_last_event_id(tx: Connection, access: CompanyAccess, *, until: int = LARGEST_ID) -> int:

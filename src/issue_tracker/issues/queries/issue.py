@@ -14,12 +14,11 @@ from issue_tracker.database.tables import assignments, companies, issues
 from issue_tracker.database.types import Id
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import AssignmentTimes
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment, StoredFields, named_assignment
 from issue_tracker.issues.queries.issue_list import IssueList
 from issue_tracker.names import key, printable, storable
 from issue_tracker.status import BITS, STATUSES, Status
-
-LARGEST_ID = 2**63 - 1
 
 
 def load_issue(tx: Connection, actor: Actor, issue_id: int, *, details: bool = False) -> Issue:

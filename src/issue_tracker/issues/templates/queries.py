@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Select, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.groups.queries import list_groups
-from issue_tracker.companies.queries import LARGEST_ID
 from issue_tracker.database.tables import companies, issue_template_companies, issue_template_groups, issue_templates
 from issue_tracker.errors import NotFound
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.issues.models import SEVERITIES, Severity, read_tags
 
 

@@ -13,12 +13,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.clock import Timestamp, iso
-from issue_tracker.companies.queries import LARGEST_ID
 from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, companies, issues, update_companies, updates
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import EventActor
+from issue_tracker.integers import LARGEST_ID
 
 
 class Update(msgspec.Struct, frozen=True):

@@ -15,10 +15,10 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, or_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.companies.queries import LARGEST_ID
 from issue_tracker.company_access.queries import load_accesses
 from issue_tracker.database.tables import saved_views, start_views, users
 from issue_tracker.errors import AppError, NotFound
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.issues.models import Owner
 from issue_tracker.issues.queries.filters import company_filter
 from issue_tracker.issues.queries.owners import list_technicians
