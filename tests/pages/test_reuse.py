@@ -173,8 +173,8 @@ def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
     tess = world.client("tess")
     query = {"companyGroup": "north & east", "exclude": ["fabrikam", ""]}
     page = tess.get(f"/issues/{issue}", params=query).text
-    ticked = re.findall(r'name="on" value="([^"]+)" aria-label="([^"]+)" checked', page)
-    assert [unescape(name) for _, name in ticked] == ["Contoso", "O’Neill’s Bar"]
+    checked = re.findall(r'name="on" value="([^"]+)" aria-label="([^"]+)" checked', page)
+    assert [unescape(name) for _, name in checked] == ["Contoso", "O’Neill’s Bar"]
     # The exception remains in the form, so that another one can be added.
     assert "<option selected>North &amp; East</option>" in page
     assert '<input type="checkbox" name="exclude" value="Fabrikam" checked>' in page
@@ -185,14 +185,14 @@ def test_a_group_is_changed_in_bulk_without_scripts(world: World) -> None:
         "status": "resolved",
         "note": "Spliced",
     }
-    review = tess.post("/assignments/review", data=fields | {"on": [on for on, _ in ticked]}).raise_for_status().text
+    review = tess.post("/assignments/review", data=fields | {"on": [on for on, _ in checked]}).raise_for_status().text
     on = re.findall(r'name="on" value="([^"]+)" checked', review)
     assert 'name="note" maxlength="2000" value="Spliced"' in review and len(on) == 2
     assert tess.post("/assignments/bulk", data=fields | {"on": on}).status_code == 303
     statuses = companies_of(world, "VPN")
     assert {name for name, status in statuses.items() if status == "resolved"} == {"Contoso", "O’Neill’s Bar"}
 
-    # From a list filtered by groups, the companies that it does not show are ticked on the page of the issue.
+    # From a list filtered by groups, the companies that it does not show are selected on the page of the issue.
     world.given_issue("Power cut", dict.fromkeys([*seven, "Contoso"], "new"))
     filters = {"companyGroup": ["west", "North & East"], "exclude": ["Branch 7"], "search": "power"}
     [more] = re.findall(r'<a href="([^"]+)">2 more</a>', tess.get("/", params=filters).text)

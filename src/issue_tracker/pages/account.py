@@ -78,7 +78,7 @@ def rename(request: Request, form: Form) -> Response:
     form=ShownForm(keep=False),
 )
 def change_password(request: Request, form: Form) -> Response:
-    """Sets a new password; the user's other sessions end, and their tokens are revoked if the box is ticked."""
+    """Sets a new password; the user's other sessions end, and their tokens are revoked if the box is checked."""
     fields = form.fields("current_password", "new_password")
     body = form.read(fields | {"revoke_tokens": bool(form.get("revoke_tokens"))}, PasswordChange)
     fresh = checked_new_password(request, body)

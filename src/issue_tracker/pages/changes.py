@@ -23,12 +23,12 @@ from issue_tracker.pages.assignment_details import save_details, show_details
 from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.navigation import HOME, local, redirect
-from issue_tracker.pages.notes import is_note_alone, nothing_ticked, save_note
+from issue_tracker.pages.notes import is_note_alone, nothing_selected, save_note
 from issue_tracker.pages.reviews import ChangedPlace, Outcomes, StatusForm, answered, apply, review, status_form
 from issue_tracker.pages.routes import PageRoutes, wants_json
 from issue_tracker.pages.selection import (
     MovedPlace,
-    NothingTicked,
+    NothingSelected,
     SelectedIssue,
     moved_places,
     place_of,
@@ -127,8 +127,8 @@ def review_selection(request: Request, form: Form) -> Response:
                 change = form.read(form.fields("note") | {"status": Status.RESOLVED}, StatusForm)
                 return _review_everyone(request, ids, back, change)
             return review(request, selected_issues(request, form.all("on")), status_form(form), back)
-    except NothingTicked as error:
-        return nothing_ticked(request, form, back, error)
+    except NothingSelected as error:
+        return nothing_selected(request, form, back, error)
 
 
 @routes.get("/issues/{issue_id}/resolve")

@@ -75,7 +75,7 @@ class Beginning(msgspec.Struct, frozen=True):
 
 class ListView(msgspec.Struct, kw_only=True):
     """The filters as requested, and their results. `wrong` contains error messages by field, or under `others`.
-    `ticks` is the query with which the page of an issue ticks the companies of the selected groups.
+    `selection` is the query with which the page of an issue selects the companies of the selected groups.
     """
 
     search: str = ""
@@ -85,7 +85,7 @@ class ListView(msgspec.Struct, kw_only=True):
     companies: Sequence[tuple[str, str]] = ()
     company_groups: Sequence[str] = ()
     exclude: Sequence[str] = ()
-    ticks: str = ""
+    selection: str = ""
     known_groups: Sequence[str] = ()
     fields: Sequence[tuple[str, str, str]] = ()
     since: str = ""
@@ -168,7 +168,7 @@ def find_list(
     counts, total = found.status_counts(), _total(request, found)
     others = _others(request, filters, total) if filters.words and not after else None
     groups, exclude = _as_called(query.company_group, known_groups), list(dict.fromkeys(query.exclude))
-    ticks = [("companyGroup", name) for name in groups] + [("exclude", name) for name in exclude]
+    selection = [("companyGroup", name) for name in groups] + [("exclude", name) for name in exclude]
     view = ListView(
         search=query.words,
         others=others,
@@ -182,7 +182,7 @@ def find_list(
         ],
         company_groups=groups,
         exclude=exclude,
-        ticks=link("", ticks) if groups else "",
+        selection=link("", selection) if groups else "",
         known_groups=known_groups,
         fields=field_filters(shared),
         since=dict(shared).get("updatedSince", "") if query.updated_since else "",

@@ -28,13 +28,13 @@ from issue_tracker.issues.updates.queries import UpdateFilters
 from issue_tracker.names import one_newline, storable
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
+from issue_tracker.pages.group_selection import select_companies
 from issue_tracker.pages.history_query import NEWEST_OF_ISSUE, IssuePageQuery
 from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, seen_texts, texts_of
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.pasted_companies import AddedCompanies, chosen_companies
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
-from issue_tracker.pages.ticked import ticked_companies
 from issue_tracker.pages.update_list import shown_updates, updates_by_id
 from issue_tracker.status import Status
 
@@ -69,7 +69,7 @@ def show_issue(
         seen_fields=msgspec.json.encode(texts).decode(),
         choices=choices(request, issue),
         groups=list_group_names(request.tx, request.actor),
-        ticked=ticked_companies(request, query),
+        selected=select_companies(request, query),
         taken=taken_by(request, edit, other_than=issue_id),
         add=(add or FormView()).with_defaults({"status": Status.NEW.value}),
         new_update=new_update or FormView(),

@@ -13,7 +13,7 @@ from issue_tracker.pages.forms import Form
 from issue_tracker.pages.navigation import local, redirect
 from issue_tracker.pages.reviews import Outcomes, StatusForm, answered
 from issue_tracker.pages.routes import PageRoutes, wants_json
-from issue_tracker.pages.selection import NothingTicked, SelectedIssue, selected_issues
+from issue_tracker.pages.selection import NothingSelected, SelectedIssue, selected_issues
 
 routes = PageRoutes()
 
@@ -27,8 +27,8 @@ def save(request: Request, form: Form) -> Response:
         if not text:
             raise Invalid("Enter a note first.")
         saved = save_note(request, selected_issues(request, form.all("on"), lock=True), parse_update(text))
-    except NothingTicked as error:
-        return nothing_ticked(request, form, back, error)
+    except NothingSelected as error:
+        return nothing_selected(request, form, back, error)
     return answered(request, back, Outcomes(saved, []))
 
 
@@ -50,7 +50,7 @@ def is_note_alone(selected: Sequence[SelectedIssue], change: StatusForm) -> bool
     return all(each.shown.get(one.company_id) == status.value for each in selected for one in each.companies)
 
 
-def nothing_ticked(request: Request, form: Form, back: str, error: NothingTicked) -> Response:
+def nothing_selected(request: Request, form: Form, back: str, error: NothingSelected) -> Response:
     """Redirects to the page, with the entered note if a cookie can hold it.
 
     Raises the error otherwise, and for scripts; the browser then still has the note.

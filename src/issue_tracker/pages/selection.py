@@ -44,7 +44,7 @@ class MovedPlace(msgspec.Struct, frozen=True):
     at: str
 
 
-class NothingTicked(Invalid):
+class NothingSelected(Invalid):
     """The form selects nothing."""
 
     def __init__(self) -> None:
@@ -59,17 +59,17 @@ def place_of(issue_id: int, company_id: int) -> str:
 def selected_issues(request: Request, places: Sequence[str], *, lock: bool = False) -> list[SelectedIssue]:
     """Returns the selected assignments of a form by issue, in the order of ids.
 
-    With `lock`, the issues are locked in that order, so that two such forms cannot deadlock. Raises NothingTicked,
+    With `lock`, the issues are locked in that order, so that two such forms cannot deadlock. Raises NothingSelected,
     NotFound, and Invalid for a malformed name.
     """
     chosen: dict[int, dict[int, str | None]] = {}
     for place in dict.fromkeys(places):
         found = _place.fullmatch(place)
         if found is None:
-            raise Invalid("The form selects an assignment that cannot exist.") if place else NothingTicked()
+            raise Invalid("The form selects an assignment that cannot exist.") if place else NothingSelected()
         chosen.setdefault(int(found[1]), {})[int(found[2])] = found[3]
     if not chosen:
-        raise NothingTicked
+        raise NothingSelected
     known = get_companies_by_id(
         request.tx, request.actor, {company_id for ids in chosen.values() for company_id in ids}
     )

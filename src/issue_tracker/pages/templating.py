@@ -109,7 +109,7 @@ NOT_PRELOADED = {
         "passkeys",
         "company-names",
         "similar",
-        "tick-group",
+        "select-group",
         "find",
         "matrix",
         "matrix-selection",

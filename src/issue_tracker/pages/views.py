@@ -16,7 +16,7 @@ from issue_tracker.pages.templating import page
 
 routes = PageRoutes()
 
-TICKS = ("shared", "shared_with_limited", "start")
+CHECKBOXES = ("shared", "shared_with_limited", "start")
 
 
 @routes.get("/start")
@@ -51,7 +51,7 @@ def show_new_view(request: Request, form: FormView | None = None, query: NewView
 @routes.post("/views/new", shown_by=show_new_view)
 def create(request: Request, form: Form) -> Response:
     """Saves a view."""
-    body = form.read({**form.fields("name", "query"), **_ticks(form)}, NewView)
+    body = form.read({**form.fields("name", "query"), **_checkboxes(form)}, NewView)
     view = save_view(request, body)
     return redirect(view.address, flash_cookie(request, Flash(f"Saved the view “{view.name}”.")))
 
@@ -60,7 +60,7 @@ def create(request: Request, form: Form) -> Response:
 def show_view(request: Request, view_id: int, form: FormView | None = None) -> Response:
     """Shows the form to change a view."""
     view = get_view(request.tx, request.actor, view_id)
-    given = {"name": view.name, "query": view.query, **{name: getattr(view, name) for name in TICKS}}
+    given = {"name": view.name, "query": view.query, **{name: getattr(view, name) for name in CHECKBOXES}}
     form = (form or FormView()).with_defaults(given)
     return page(request, "views/edit.html", place="issues", view=view, form=form)
 
@@ -69,7 +69,9 @@ def show_view(request: Request, view_id: int, form: FormView | None = None) -> R
 def edit(request: Request, form: Form, view_id: int) -> Response:
     """Changes a view; for a view of another user, only whether it is the start view."""
     changeable = get_view(request.tx, request.actor, view_id).changeable
-    fields = {**form.fields("name", "query"), **_ticks(form)} if changeable else {"start": _ticks(form)["start"]}
+    fields = (
+        {**form.fields("name", "query"), **_checkboxes(form)} if changeable else {"start": _checkboxes(form)["start"]}
+    )
     change_view(request, view_id, form.read(fields, ViewChange))
     return redirect("/views", flash_cookie(request, Flash("Saved.")))
 
@@ -85,5 +87,5 @@ def delete(request: Request, form: Form, view_id: int) -> Response:
     return redirect("/views", flash_cookie(request, Flash(f"Deleted the view “{view.name}”.")))
 
 
-def _ticks(form: Form) -> dict[str, bool]:
-    return {name: form.get(name) == "true" for name in TICKS}
+def _checkboxes(form: Form) -> dict[str, bool]:
+    return {name: form.get(name) == "true" for name in CHECKBOXES}

@@ -30,16 +30,16 @@ const fieldsOf = (form) =>
   );
 
 /** @param {Field} field */
-const isTicked = (field) => field instanceof HTMLInputElement && ["checkbox", "radio"].includes(field.type);
+const isCheckable = (field) => field instanceof HTMLInputElement && ["checkbox", "radio"].includes(field.type);
 
 /** @param {Field} field */
-const valueOf = (field) => (field instanceof HTMLInputElement && isTicked(field) ? field.checked : field.value);
+const valueOf = (field) => (field instanceof HTMLInputElement && isCheckable(field) ? field.checked : field.value);
 
 /**
  * Returns the key of a field in a draft. Several check boxes may have the same name.
  * @param {Field} field
  */
-const nameOf = (field) => (isTicked(field) ? `${field.name}=${field.value}` : field.name);
+const nameOf = (field) => (isCheckable(field) ? `${field.name}=${field.value}` : field.name);
 
 export function startDrafts() {
   showOwnAddress();
@@ -118,7 +118,7 @@ function restore(form) {
     if (valueOf(field) === value) continue;
     changed = true;
     field.closest("details")?.setAttribute("open", "");
-    if (field instanceof HTMLInputElement && isTicked(field)) field.checked = value;
+    if (field instanceof HTMLInputElement && isCheckable(field)) field.checked = value;
     else field.value = value;
   }
   if (!changed) return sessionStorage.removeItem(keyOf(form));

@@ -4,7 +4,7 @@ import { all, byId, find, targetOf } from "./elements.js";
 import { NOT_AFFECTED, placeOf } from "./places.js";
 import { change, undoLast } from "./quick-change.js";
 import { reviewRemoval } from "./review.js";
-import { clearSelection, submitSelection, tick } from "./selection.js";
+import { applyChange, clearSelection, submitSelection } from "./selection.js";
 import { STATUSES } from "./statuses.js";
 
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
@@ -91,7 +91,7 @@ function run(event, help) {
       return place !== null;
     case "x":
     case "X":
-      return place !== null && tickRow(place.element, event.shiftKey);
+      return place !== null && selectRow(place.element, event.shiftKey);
     case "u":
       return undoLast();
     case "r":
@@ -193,11 +193,11 @@ function focus(element) {
  * @param {HTMLElement} row
  * @param {boolean} range
  */
-function tickRow(row, range) {
+function selectRow(row, range) {
   /** @type {HTMLInputElement | null} */
   const box = row.querySelector("input[name=on]");
   if (!box) return false;
   box.checked = range || !box.checked;
-  tick(box, range);
+  applyChange(box, range);
   return true;
 }

@@ -33,8 +33,8 @@ if (document.querySelector("meta[name=actor]")) {
   }
   startSuggestions();
   if (location.pathname.startsWith("/matrix")) (await import("./matrix.js")).startMatrix();
-  if (document.querySelector("[data-tick-group]")) {
-    void import("./tick-group.js").then((module) => module.startTickingGroups());
+  if (document.querySelector("[data-select-group]")) {
+    void import("./select-group.js").then((module) => module.startSelectingGroups());
   }
   startSelection();
   startQuickChange(reviewRemoval);

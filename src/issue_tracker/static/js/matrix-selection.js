@@ -14,7 +14,7 @@ const state = {
   end: null,
   /** The cells that the current range has selected, and unselects again when it shrinks. @type {Set<Cell>} */
   added: new Set(),
-  /** The head whose box was ticked last: a range of rows or columns begins there. @type {Cell | null} */
+  /** The head whose box was changed last: a range of rows or columns begins there. @type {Cell | null} */
   headAnchor: null,
 };
 

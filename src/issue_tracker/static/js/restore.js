@@ -1,5 +1,5 @@
-// Preserves the state of the results (ticked boxes, note, open folds, focus, scroll position) when they are replaced by
-// newer ones.
+// Preserves the state of the results (checked boxes, note, open folds, focus, scroll position) when they are replaced
+// by newer ones.
 import { all, byId, targetOf } from "./elements.js";
 import { headOf, placeOf, placesNamed } from "./places.js";
 import { showCount } from "./selection.js";
@@ -21,7 +21,7 @@ export function startRestore() {
 /** Records the state of the results. Returns a function that restores it in the new results. */
 export function record() {
   const before = byId("results");
-  const ticked = new Set(all("[name=on]:checked", before, HTMLInputElement).map((box) => box.value));
+  const checked = new Set(all("[name=on]:checked", before, HTMLInputElement).map((box) => box.value));
   const cells = all("#cells input", before, HTMLInputElement).map((input) => input.value);
   const note = noteField(before)?.value;
   const folds = all("details", before, HTMLDetailsElement).map((fold) => fold.open);
@@ -31,7 +31,7 @@ export function record() {
   const focused = before.contains(document.activeElement);
   return () => {
     const results = byId("results");
-    for (const box of all("[name=on][type=checkbox]", results, HTMLInputElement)) box.checked = ticked.has(box.value);
+    for (const box of all("[name=on][type=checkbox]", results, HTMLInputElement)) box.checked = checked.has(box.value);
     for (const on of cells) selectCell(cellNamed(on));
     const field = noteField(results);
     if (field && note) field.value = note;

@@ -55,7 +55,7 @@ export function startReview() {
       dialog.close();
     }
   });
-  dialog.addEventListener("change", showTickedCount);
+  dialog.addEventListener("change", showSelectedCount);
 }
 
 /**
@@ -107,7 +107,7 @@ async function open(method, url, body, trigger) {
   }
 }
 
-function showTickedCount() {
+function showSelectedCount() {
   const count = all("input[name=on]:checked", dialogElement()).length;
   const output = inDialog("[data-count]");
   if (output) output.textContent = String(count);
@@ -158,7 +158,7 @@ async function showConflicts(form, conflicts) {
     return status ? `${by} set ${company} to ${label(status)}${time}.` : `${by} removed ${company}${time}.`;
   });
   find(".wrong", dialogElement()).textContent = `Nothing was changed. ${sentences.join(" ")}`;
-  if (inDialog("[data-count]")) showTickedCount();
+  if (inDialog("[data-count]")) showSelectedCount();
   (inDialog(".button.main:enabled") ?? inDialog("[data-close]"))?.focus();
 }
 

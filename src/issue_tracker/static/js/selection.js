@@ -5,7 +5,7 @@ import { all, byId, targetOf } from "./elements.js";
 const BOXES = "#selection input[name=on][type=checkbox]";
 
 /**
- * The box that was ticked last: a range begins there.
+ * The box that was changed last: a range begins there.
  * @type {HTMLInputElement | null}
  */
 let anchor = null;
@@ -21,7 +21,7 @@ export function startSelection() {
     if (targetOf(event).closest("#bulk-more")) unfoldBar(moreButton()?.ariaExpanded !== "true");
     if (!(box instanceof HTMLInputElement)) return;
     if (box.matches("[data-all]")) tickAll(box);
-    else if (box.matches(BOXES)) tick(box, event.shiftKey);
+    else if (box.matches(BOXES)) applyChange(box, event.shiftKey);
   });
   // The form is reset only after this event.
   document.addEventListener("reset", () => setTimeout(showCount));
@@ -83,11 +83,11 @@ const barHeight = new ResizeObserver(([entry]) => {
 });
 
 /**
- * Completes the ticking of a box: with `range`, all boxes since the last one get the same state.
+ * Applies the change of a box: with `range`, all boxes since the last one get the same state.
  * @param {HTMLInputElement} box
  * @param {boolean} range
  */
-export function tick(box, range) {
+export function applyChange(box, range) {
   if (range && anchor?.isConnected) {
     const boxes = visibleBoxes();
     const [from = -1, to = -1] = [boxes.indexOf(anchor), boxes.indexOf(box)].sort((a, b) => a - b);
@@ -119,15 +119,15 @@ export function clearSelection() {
   setTimeout(showCount);
 }
 
-/** Shows how many rows and cells are selected, and which “select all” boxes are partly ticked. */
+/** Shows how many rows and cells are selected, and which “select all” boxes are partly checked. */
 export function showCount() {
   const form = selectionForm();
   if (!form) return;
   for (const box of all("input[data-all]", form, HTMLInputElement)) {
     const boxes = boxesOf(box);
-    const ticked = boxes.filter((each) => each.checked).length;
-    box.checked = boxes.length > 0 && ticked === boxes.length;
-    box.indeterminate = ticked > 0 && ticked < boxes.length;
+    const checked = boxes.filter((each) => each.checked).length;
+    box.checked = boxes.length > 0 && checked === boxes.length;
+    box.indeterminate = checked > 0 && checked < boxes.length;
     box.disabled = boxes.length === 0;
   }
   const count = all("input[name=on]:checked, #cells input", form).length;

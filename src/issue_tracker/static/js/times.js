@@ -16,7 +16,7 @@ const fullDate = new Intl.DateTimeFormat(undefined, {
   month: "long",
   year: "numeric",
 });
-const whole = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric", timeZoneName: "short" });
+const withZone = new Intl.DateTimeFormat(undefined, { ...dayAndTime, year: "numeric", timeZoneName: "short" });
 const exactLocal = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const wholeNumber = new Intl.NumberFormat(undefined);
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
@@ -58,7 +58,7 @@ export function lasting(since, now = new Date()) {
 
 /**
  * The formats of times by the attribute `data-as`: `clock` is the time of day, with the date unless it is today;
- * `time` never has the date, `day` always has it, and `date` is only the date; `whole` includes the year and the time
+ * `time` never has the date, `day` always has it, and `date` is only the date; `full` includes the year and the time
  * zone, for a reader elsewhere; `lasting` is the duration since then.
  * @type {Record<string, (moment: Date, now: Date) => string>}
  */
@@ -70,7 +70,7 @@ const FORMS = {
   time: (moment) => timeOfDay.format(moment),
   day: clockTime,
   date: (moment) => fullDate.format(moment),
-  whole: (moment) => whole.format(moment),
+  full: (moment) => withZone.format(moment),
   lasting,
 };
 

@@ -1,16 +1,16 @@
-// Selects the companies of a group in the table of an issue (`data-tick-group`), except the excluded ones. Without
+// Selects the companies of a group in the table of an issue (`data-select-group`), except the excluded ones. Without
 // script, the form loads the page with these companies selected.
 import { RequestError, send } from "./api.js";
 import { all, targetOf } from "./elements.js";
 import { showCount } from "./selection.js";
 import { toast } from "./toast.js";
 
-const FORM = "[data-tick-group]";
+const FORM = "[data-select-group]";
 
-export function startTickingGroups() {
+export function startSelectingGroups() {
   document.addEventListener("change", (event) => {
     const field = targetOf(event);
-    if (field instanceof HTMLSelectElement && field.matches(`${FORM} select`) && field.value) void tick(field);
+    if (field instanceof HTMLSelectElement && field.matches(`${FORM} select`) && field.value) void select(field);
     if (field instanceof HTMLInputElement && field.matches(`${FORM} [name=exclude]`)) except(field);
   });
   document.addEventListener("submit", (event) => {
@@ -27,7 +27,7 @@ const boxes = () => all("#selection tr[data-on] input[name=on]", document, HTMLI
 const companyOf = (box) => (box.getAttribute("aria-label") ?? "").toLowerCase();
 
 /** @param {HTMLSelectElement} choice */
-async function tick(choice) {
+async function select(choice) {
   const name = choice.value;
   choice.value = "";
   try {
@@ -36,10 +36,10 @@ async function tick(choice) {
     const members = new Set(groups.find((group) => group.name === name)?.company_names.map((one) => one.toLowerCase()));
     const excepted = all(`${FORM} [name=exclude]:checked`, document, HTMLInputElement);
     for (const { value } of excepted) members.delete(value.toLowerCase());
-    const ticked = boxes().filter((box) => members.has(companyOf(box)));
-    for (const box of ticked) box.checked = box.checkVisibility() || box.checked;
+    const found = boxes().filter((box) => members.has(companyOf(box)));
+    for (const box of found) box.checked = box.checkVisibility() || box.checked;
     showCount();
-    if (!ticked.some((box) => box.checked)) toast(`No company of ${name} is shown here.`);
+    if (!found.some((box) => box.checked)) toast(`No company of ${name} is shown here.`);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     toast(error.message);
@@ -47,7 +47,7 @@ async function tick(choice) {
 }
 
 /**
- * Unticks a typed company. Clearing the box of an exception that the address contains ticks its company again.
+ * Deselects a typed company. Clearing the box of an exception that the address contains selects its company again.
  * @param {HTMLInputElement} field
  */
 function except(field) {

@@ -1,4 +1,4 @@
-"""The companies of an issue that its page shows ticked: those of company groups, for a bulk change."""
+"""The companies of an issue that its page shows selected: those of company groups, for a bulk change."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from issue_tracker.http.request import Request
 from issue_tracker.pages.history_query import IssuePageQuery
 
 
-class TickedCompanies(msgspec.Struct, frozen=True):
-    """The ticked companies, the names of their groups and of the exceptions, and the reason why none are ticked."""
+class SelectedCompanies(msgspec.Struct, frozen=True):
+    """The selected companies, the names of their groups and of the exceptions, and the reason why none are selected."""
 
     company_ids: frozenset[int] = frozenset()
     groups: list[str] = []
@@ -20,23 +20,23 @@ class TickedCompanies(msgspec.Struct, frozen=True):
     wrong: str = ""
 
 
-def ticked_companies(request: Request, query: IssuePageQuery) -> TickedCompanies:
-    """Returns the companies of the groups in a query, without its exceptions. An unknown name ticks nothing, and is
+def select_companies(request: Request, query: IssuePageQuery) -> SelectedCompanies:
+    """Returns the companies of the groups in a query, without its exceptions. An unknown name selects nothing, and is
     reported in `wrong`.
     """
     names, given = _distinct(query.exclude), _distinct(query.company_group)
     if not given:
-        return TickedCompanies(exclude=names)
+        return SelectedCompanies(exclude=names)
     try:
         groups = [group.name for group in get_groups(request.tx, request.actor, given)]
         excluded = {
             company.company_id: company.name for company in get_companies(request.tx, request.actor, names).values()
         }
     except NotFound as error:
-        return TickedCompanies(groups=given, exclude=names, wrong=error.detail)
+        return SelectedCompanies(groups=given, exclude=names, wrong=error.detail)
     members = get_companies_in_groups(request.tx, request.actor, groups)
-    ticked = frozenset(company.company_id for company in members if company.company_id not in excluded)
-    return TickedCompanies(ticked, groups, list(excluded.values()))
+    selected = frozenset(company.company_id for company in members if company.company_id not in excluded)
+    return SelectedCompanies(selected, groups, list(excluded.values()))
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
