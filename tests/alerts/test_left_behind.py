@@ -107,6 +107,25 @@ def test_undo_of_a_rule_makes_its_alerts_unsorted_again(world: World) -> None:
     assert statuses(world, "Fibre") == {"Fabrikam": "in_progress"}, "a person has changed it since"
 
 
+def test_undo_of_a_rule_keeps_what_another_alert_reports(world: World) -> None:
+    path, ada, monitor = given_receiver(world, "alertmanager"), world.client("ada"), world.bearer("omar")
+    probe = {"key": "probe", "issue": "North", "company": "Contoso"}
+
+    def sort_and_undo(*, kept: bool) -> dict[str, str]:
+        rule = given_rule(world, issue="North", company="{site}")
+        for key in ("f1", "f2"):
+            send(world, path, message(key=key, site="Contoso"))
+        if kept:
+            assert monitor.call("POST", "/api/alerts", 200, json=probe | {"state": "firing"})["action"] == "kept"
+        assert ada.post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 303
+        return statuses(world, "North")
+
+    assert sort_and_undo(kept=True) == {"Contoso": "investigating"}
+    assert [alert["key"] for alert in listed(world, "?state=firing") if not alert["unsorted"]] == ["probe"]
+    assert monitor.call("POST", "/api/alerts", 200, json=probe | {"state": "resolved"})["action"] == "cleared"
+    assert sort_and_undo(kept=False) == {}
+
+
 def test_undo_of_a_rule_replaces_an_older_alert_with_the_same_key(world: World) -> None:
     path, ada = given_receiver(world, "alertmanager"), world.client("ada")
     group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam"]}

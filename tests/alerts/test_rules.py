@@ -188,6 +188,20 @@ def test_a_flapping_alert_changes_nothing_until_it_is_stable(world: World) -> No
     assert statuses(world, "LineDown") == {"Contoso": "in_progress"}
 
 
+def test_an_alert_clears_again_what_it_left_in_an_open_status(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, cleared_status="monitoring")
+    for _ in range(2):
+        send(world, path, message())
+        assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
+        assert statuses(world, "LineDown") == {"Contoso": "monitoring"}
+    send(world, path, message())
+    set_status(world, "in_progress", "LineDown")
+    set_status(world, "monitoring", "LineDown")
+    assert send(world, path, message("resolved")) == {"received": 1, "kept": 1}, "a person has changed it"
+    assert world.client().call("GET", "/api/updates?issueName=LineDown", 200)["total"] == 1
+
+
 def test_an_alert_that_fires_again_reopens_what_a_person_finished(world: World) -> None:
     """They finish it while the alert, which is resolved, has to be resolved for longer."""
     path, ada = given_receiver(world, "alertmanager"), world.client("ada")

@@ -1,11 +1,12 @@
 """The assignment that an alert is about: how it is opened, and when an alert may clear it."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from issue_tracker.actor import Actor
 from issue_tracker.alerts.models import AlertAction, Report, StoredAlert
-from issue_tracker.alerts.queries import find_last_event, find_others_firing
+from issue_tracker.alerts.queries import is_another_firing
 from issue_tracker.companies.queries import Company, get_companies_by_id
+from issue_tracker.database.tables import alerts
 from issue_tracker.errors import Invalid
 from issue_tracker.issues.assignments import NewAssignment, set_status
 from issue_tracker.issues.fields import IssueFields
@@ -13,6 +14,7 @@ from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.operations import create_issue
 from issue_tracker.issues.queries.former import find_issue_by_any_name
 from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id, find_status
+from issue_tracker.issues.queries.opened_by_alerts import find_last_event, find_opening_event
 from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.names import NOTE_LIMIT, UpdateText, key
 from issue_tracker.new_names import require_visible
@@ -20,6 +22,11 @@ from issue_tracker.status import FINISHED, Status
 
 SHOWN = 9000
 """Maximum length of a summary in an update, in characters; an update may have 10,000."""
+
+
+def store(tx: Connection, alert: StoredAlert, **values: object) -> None:
+    """Updates columns of an alert."""
+    tx.execute(update(alerts).where(alerts.c.alert_id == alert.alert_id).values(values))
 
 
 def find_issue(tx: Connection, actor: Actor, report: Report, alert: StoredAlert) -> IssueHead | None:
@@ -66,21 +73,21 @@ def open_assignment(
     return changed, AlertAction.ASSIGNED if status is None else AlertAction.REOPENED
 
 
-def opening_event(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int, new: bool) -> int | None:
-    """Returns the event by which alerts opened the assignment: the last one if it is `new`, otherwise the last one by
-    which another alert opened it that is still firing; None if a person had opened it.
+def opening_event(tx: Connection, actor: Actor, issue_id: int, company_id: int, new: bool) -> int | None:
+    """Returns the event by which alerts opened the assignment: its last event if they have just opened it (`new`),
+    otherwise the last one that an alert has stored; None if a person had opened it.
     """
-    if new:
-        return find_last_event(tx, actor, issue_id, company_id)
-    others = find_others_firing(tx, actor, alert_id, issue_id, company_id)
-    return max((event_id for event_id in others if event_id is not None), default=None)
+    return (find_last_event if new else find_opening_event)(tx, actor, issue_id, company_id)
 
 
-def is_unchanged(tx: Connection, actor: Actor, issue_id: int, company_id: int, opening_event_id: int | None) -> bool:
-    """Returns whether alerts opened the assignment, with this event, and nobody has changed it since."""
+def is_unchanged(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> bool:
+    """Returns whether alerts opened the assignment, and nobody has changed it since. It does not matter which of them
+    opened it: a person may have finished it, and another alert may have reopened it.
+    """
+    opening = find_opening_event(tx, actor, issue_id, company_id)
     last = find_last_event(tx, actor, issue_id, company_id)
     # For a flapping alert, earlier programs stored a later event: that of its update.
-    return opening_event_id is not None and last is not None and last <= opening_event_id
+    return opening is not None and last is not None and last <= opening
 
 
 def clear_assignment(
@@ -94,13 +101,16 @@ def clear_assignment(
     if issue is None or company is None:
         return AlertAction.IGNORED, None, None, None
     status = find_status(tx, actor, issue.issue_id, company.company_id)
-    others = find_others_firing(tx, actor, alert.alert_id, issue.issue_id, company.company_id)
-    if status is None or status in FINISHED or others:
+    ids = issue.issue_id, company.company_id
+    if status is None or status in FINISHED or is_another_firing(tx, actor, alert.alert_id, *ids):
         return AlertAction.KEPT, issue, company, status
-    if not is_unchanged(tx, actor, issue.issue_id, company.company_id, alert.opening_event_id):
+    if not is_unchanged(tx, actor, *ids):
         add_update(tx, actor, issue, _over(alert, summary), companies=[company])
         return AlertAction.KEPT, issue, company, status
     issue = set_status(tx, actor, issue, company, alert.cleared_status, note_of(summary))
+    if alert.cleared_status.open:
+        # An alert that fires again finds the status as alerts left it, rather than as a person did.
+        store(tx, alert, opening_event_id=find_last_event(tx, actor, *ids))
     return AlertAction.CLEARED, issue, company, alert.cleared_status
 
 

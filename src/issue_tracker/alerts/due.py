@@ -12,9 +12,8 @@ import structlog
 from sqlalchemy import Connection, select
 
 from issue_tracker.actor import Actor
-from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event
+from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event, store
 from issue_tracker.alerts.models import AlertAction, AlertState, Report
-from issue_tracker.alerts.operations import store
 from issue_tracker.alerts.queries import STORED, stored_alert
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
@@ -106,5 +105,5 @@ def _open(tx: Connection, actor: Actor, row: Any) -> None:
         store(tx, alert, unsorted=True)
         return
     ids = issue.issue_id, company.company_id
-    opening = opening_event(tx, actor, alert.alert_id, *ids, action is not AlertAction.KEPT)
+    opening = opening_event(tx, actor, *ids, action is not AlertAction.KEPT)
     store(tx, alert, issue_id=ids[0], company_id=ids[1], opening_event_id=opening)

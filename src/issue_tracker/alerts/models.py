@@ -126,7 +126,6 @@ class StoredAlert(msgspec.Struct, frozen=True, kw_only=True):
     company_key: str
     issue_id: int | None
     company_id: int | None
-    opening_event_id: int | None
     count: int
     changed_at: datetime
     due_at: datetime | None

@@ -9,10 +9,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.alerts.assignment import clear_assignment, find_issue, find_subject, open_assignment, opening_event
+from issue_tracker.alerts.assignment import (
+    clear_assignment,
+    find_issue,
+    find_subject,
+    open_assignment,
+    opening_event,
+    store,
+)
 from issue_tracker.alerts.flapping import noted, say_flapping
 from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, Report, StoredAlert
 from issue_tracker.alerts.queries import lock_alerts, namespace
@@ -57,11 +64,6 @@ def receive(
     repeated = [stored[report.key] for report in reports if report.key not in outcomes]
     outcomes |= count_repetitions(tx, actor, repeated, at)
     return [outcomes[report.key] for report in reports]
-
-
-def store(tx: Connection, alert: StoredAlert, **values: object) -> None:
-    """Updates columns of an alert."""
-    tx.execute(update(alerts).where(alerts.c.alert_id == alert.alert_id).values(values))
 
 
 def outcome_of(
@@ -136,7 +138,7 @@ def _fire(
         return outcome_of(report.key, report.state, AlertAction.HELD, company=company, count=count)
     issue, action = open_assignment(tx, actor, report, find_issue(tx, actor, report, alert), company)
     ids = issue.issue_id, company.company_id
-    opening = opening_event(tx, actor, alert.alert_id, *ids, action is not AlertAction.KEPT)
+    opening = opening_event(tx, actor, *ids, action is not AlertAction.KEPT)
     store(tx, alert, **values, issue_id=ids[0], company_id=ids[1], opening_event_id=opening)
     status = find_status(tx, actor, *ids)
     return outcome_of(report.key, report.state, action, issue=issue, company=company, status=status, count=count)

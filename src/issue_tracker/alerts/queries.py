@@ -5,7 +5,21 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Select, Text, and_, any_, bindparam, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.models import Alert, AlertState, StoredAlert
@@ -106,7 +120,6 @@ STORED = [
         "company_key",
         "issue_id",
         "company_id",
-        "opening_event_id",
         "changed_at",
         "due_at",
         "cleared_status",
@@ -128,7 +141,6 @@ def stored_alert(row: Any) -> StoredAlert:
         company_key=row.company_key,
         issue_id=row.issue_id,
         company_id=row.company_id,
-        opening_event_id=row.opening_event_id,
         count=row.times,
         changed_at=instant(row.changed_at),
         due_at=None if row.due_at is None else instant(row.due_at),
@@ -139,20 +151,10 @@ def stored_alert(row: Any) -> StoredAlert:
     )
 
 
-def find_others_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> list[int | None]:
-    """Returns, for each other alert that is firing for the same assignment, the event that opened the assignment."""
+def is_another_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> bool:
+    """Returns whether another alert is firing for the same assignment."""
     require_helpdesk(actor)
-    return [event_id for (event_id,) in _others.all(tx, alert_id=alert_id, issue_id=issue_id, company_id=company_id)]
-
-
-def find_last_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
-    """Returns the event_id of the last change of a company's assignment in an issue; None if there is none or it is
-    hidden. An update for the company is a text, and changes nothing.
-    """
-    if not actor.company_access.allows(company_id):
-        return None
-    found: int | None = _last_event.scalar(tx, issue_id=issue_id, company_id=company_id)
-    return found
+    return bool(_others.scalar(tx, alert_id=alert_id, issue_id=issue_id, company_id=company_id))
 
 
 def is_left_by_alerts(tx: Connection, actor: Actor, issue_id: int) -> bool:
@@ -254,23 +256,13 @@ _places = Prepared(
         .where(among(alerts.c.alert_id, "ids", dialect))
     )
 )
-_last_event = Prepared(
-    lambda _: (
-        select(events.c.event_id)
-        .where(
-            events.c.issue_id == bindparam("issue_id", type_=Id),
-            events.c.company_id == bindparam("company_id", type_=Id),
-            events.c.update_id.is_(None),
-        )
-        .order_by(events.c.event_id.desc())
-        .limit(1)
-    )
-)
 _others = Prepared(
-    lambda _: select(alerts.c.opening_event_id).where(
-        alerts.c.issue_id == bindparam("issue_id", type_=Id),
-        alerts.c.company_id == bindparam("company_id", type_=Id),
-        alerts.c.state == AlertState.FIRING.value,
-        alerts.c.alert_id != bindparam("alert_id", type_=Id),
+    lambda _: select(
+        exists().where(
+            alerts.c.issue_id == bindparam("issue_id", type_=Id),
+            alerts.c.company_id == bindparam("company_id", type_=Id),
+            alerts.c.state == AlertState.FIRING.value,
+            alerts.c.alert_id != bindparam("alert_id", type_=Id),
+        )
     )
 )

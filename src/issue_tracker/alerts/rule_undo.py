@@ -9,7 +9,7 @@ from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.assignment import find_subject, is_unchanged
 from issue_tracker.alerts.messages import decide_for, labels_of, sort_again
 from issue_tracker.alerts.models import AlertState
-from issue_tracker.alerts.queries import is_left_by_alerts
+from issue_tracker.alerts.queries import is_another_firing, is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
 from issue_tracker.database.prepared import among, numbers
@@ -21,19 +21,17 @@ from issue_tracker.issues.queries.issue import find_issue_head_by_id
 MOST_UNSORTED = 10_000
 """Maximum number of firing alerts that are compared with the rule, the newest first."""
 
-_columns = [
-    alerts.c[name]
-    for name in ("alert_id", "namespace", "key", "company_key", "issue_id", "company_id", "opening_event_id")
-]
+_columns = [alerts.c[name] for name in ("alert_id", "namespace", "key", "company_key", "issue_id", "company_id")]
 _sorted_and_firing = (alerts.c.state == AlertState.FIRING.value, alerts.c.unsorted.is_(False))
 
 
 def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     """Deletes a rule, and returns how many alerts are unsorted again.
 
-    The alerts that it sorted lose the assignments that they opened, unless a person has changed them since. Then the
-    remaining rules are applied. An issue that has no companies left is deleted if alerts opened it, and nobody has
-    touched it since. Raises NotFound, and Forbidden unless the actor is a super admin.
+    The alerts that it sorted lose the assignments that alerts opened, unless a person has changed them since, or
+    another alert is firing for them. Then the remaining rules are applied. An issue that has no companies left is
+    deleted if alerts opened it, and nobody has touched it since. Raises NotFound, and Forbidden unless the actor is a
+    super admin.
     """
     require_administrator(actor)
     lock_rules(tx)
@@ -42,10 +40,12 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     count = 0
     rows = _lock(tx, list(several))
     for row in rows:
-        _revert_assignment(tx, actor, row)
+        unchanged = row.issue_id is not None and is_unchanged(tx, actor, row.issue_id, row.company_id)
         # The alert for each of several companies has the key of the received alert, followed by the company.
         received_key = row.key.removesuffix(f"@{row.company_key}") if several[row.alert_id] else row.key
         count += _make_unsorted(tx, row, received_key)
+        if unchanged and not is_another_firing(tx, actor, row.alert_id, row.issue_id, row.company_id):
+            _unassign(tx, actor, row)
     delete_rule(tx, actor, rule_id)
     sort_again(tx, actor.request_id)
     for issue_id in sorted({row.issue_id for row in rows if row.issue_id is not None}):
@@ -94,12 +94,9 @@ def _make_unsorted(tx: Connection, alert: Row[Any], received_key: str) -> bool:
     return True
 
 
-def _revert_assignment(tx: Connection, actor: Actor, alert: Row[Any]) -> None:
-    """Removes the company from the issue if the alert assigned it, and nobody has changed the assignment since."""
+def _unassign(tx: Connection, actor: Actor, alert: Row[Any]) -> None:
     issue, company = find_subject(tx, actor, alert.issue_id, alert.company_id)
-    if issue is None or company is None:
-        return
-    if is_unchanged(tx, actor, issue.issue_id, company.company_id, alert.opening_event_id):
+    if issue is not None and company is not None:
         unassign(tx, actor, issue, company, "The rule was undone.")
 
 

@@ -1,12 +1,14 @@
-"""Which assignments alerts opened, and nobody has changed since (docs/decisions/0030), for a merge of their issues."""
+"""Which assignments alerts opened, and nobody has changed since (docs/decisions/0030)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, exists, not_, select
+from sqlalchemy import Connection, bindparam, exists, func, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import alerts, events
+from issue_tracker.database.types import Id
 
 # An update for the company is a text, and changes nothing.
 _about_the_assignment = (
@@ -40,3 +42,38 @@ def list_alerts_that_opened(tx: Connection, actor: Actor, issue_id: int) -> Mapp
         if actor.company_access.allows(company_id):
             found[company_id].append(alert_id)
     return found
+
+
+def find_opening_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
+    """Returns the last event by which one of the stored alerts, in either state, opened the assignment or gave it a
+    status that is open; None if none of them did. It may be older than changes by people.
+    """
+    require_helpdesk(actor)
+    found: int | None = _opening.scalar(tx, issue_id=issue_id, company_id=company_id)
+    return found
+
+
+def find_last_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
+    """Returns the event_id of the last change of a company's assignment in an issue; None if there is none or it is
+    hidden. An update for the company is a text, and changes nothing.
+    """
+    if not actor.company_access.allows(company_id):
+        return None
+    found: int | None = _last_event.scalar(tx, issue_id=issue_id, company_id=company_id)
+    return found
+
+
+_issue, _company = bindparam("issue_id", type_=Id), bindparam("company_id", type_=Id)
+_opening = Prepared(
+    lambda _: select(func.max(alerts.c.opening_event_id)).where(
+        alerts.c.issue_id == _issue, alerts.c.company_id == _company
+    )
+)
+_last_event = Prepared(
+    lambda _: (
+        select(events.c.event_id)
+        .where(events.c.issue_id == _issue, events.c.company_id == _company, events.c.update_id.is_(None))
+        .order_by(events.c.event_id.desc())
+        .limit(1)
+    )
+)
