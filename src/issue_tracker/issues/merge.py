@@ -30,7 +30,7 @@ from issue_tracker.issues.queries.issue import (
     has_hidden_assignments,
     list_members,
 )
-from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alerts_that_opened
+from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alerts_that_opened, lock_alerts_of
 from issue_tracker.issues.updates.queries import list_ids_for_all
 from issue_tracker.new_names import Kind, forget
 from issue_tracker.status import RANKED, Status
@@ -48,7 +48,10 @@ class MergedCompany(msgspec.Struct, frozen=True):
 def lock_issues(tx: Connection, actor: Actor, source_id: int, target_id: int) -> tuple[IssueHead, IssueHead]:
     """Returns the issue to merge and the one into which it is merged, locked in the order of their ids, so that merges
     in both directions wait for each other. Raises NotFound.
+
+    Their alerts are locked before, because a report locks its alert before the issue.
     """
+    lock_alerts_of(tx, actor, [source_id, target_id])
     locked = {
         issue_id: get_issue_head_by_id(tx, actor, issue_id, lock=True) for issue_id in sorted({source_id, target_id})
     }
@@ -205,8 +208,10 @@ def _let_alerts_clear(
 
 def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None:
     """Deletes the source issue, after moving its updates, alerts and former names to the target."""
-    for table in (updates, alerts):
-        tx.execute(update(table).where(table.c.issue_id == source.issue_id).values(issue_id=target.issue_id))
+    tx.execute(update(updates).where(updates.c.issue_id == source.issue_id).values(issue_id=target.issue_id))
+    # The events of the source say nothing about the target, where a person may have opened the assignment.
+    moved = update(alerts).where(alerts.c.issue_id == source.issue_id)
+    tx.execute(moved.values(issue_id=target.issue_id, opening_event_id=null()))
     move_names(tx, source.issue_id, target.issue_id)
     tx.execute(delete(assignments).where(assignments.c.issue_id == source.issue_id))
     tx.execute(delete(issues).where(issues.c.issue_id == source.issue_id))

@@ -28,6 +28,13 @@ last_event = (
 """The last event about the assignment of an alert, for the statement that stores it."""
 
 
+def lock_alerts_of(tx: Connection, actor: Actor, issue_ids: Sequence[int]) -> None:
+    """Locks all alerts of the issues until the end of the transaction, in the order in which reports lock them."""
+    require_helpdesk(actor)
+    query = select(alerts.c.alert_id).where(alerts.c.issue_id.in_(issue_ids))
+    tx.execute(query.order_by(alerts.c.namespace.desc(), alerts.c.key).with_for_update())
+
+
 def list_alerts_that_opened(tx: Connection, actor: Actor, issue_id: int) -> Mapping[int, Sequence[int]]:
     """Returns the ids of the alerts that opened an assignment of an issue which nobody has changed since, by the id of
     its company.
