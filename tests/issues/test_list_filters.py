@@ -156,6 +156,13 @@ def test_an_invalid_query_parameter_is_reported(world: World, query: str, field:
 
 
 @decided_in_python
+def test_the_answer_to_a_number_that_is_too_large_names_the_largest(world: World) -> None:
+    for parameter, largest in (("companyId", 2**63 - 1), ("limit", 500)):
+        response = world.client().call("GET", f"/api/issues?{parameter}={largest + 1}", 422)
+        assert response["errors"][0]["message"] == f"must be a whole number from 1 to {largest}"
+
+
+@decided_in_python
 def test_all_invalid_parameters_are_reported_together(world: World) -> None:
     response = world.client().call("GET", "/api/issues?status=done&companyId=x&colour=red", 422)
     assert {error["field"] for error in response["errors"]} == {"status", "companyId", "colour"}

@@ -267,7 +267,7 @@ def _message(data: Any, type_: Any, refused: msgspec.ValidationError) -> str:
     info = _inside(_type_info(type_))
     if isinstance(info, inspect.IntType):
         return "must be a whole number" + (
-            "" if info.ge is None else f" from {info.ge}" + (f" to {info.le}" if info.le and info.le < 2**62 else " up")
+            "" if info.ge is None else f" from {info.ge} up" if info.le is None else f" from {info.ge} to {info.le}"
         )
     if isinstance(info, inspect.EnumType):
         return "must be one of " + ", ".join(str(member.value) for member in info.cls)
