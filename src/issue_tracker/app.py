@@ -4,7 +4,6 @@ Servers run `create_app`. A request passes the middleware in the order listed th
 takes the same steps for every route (`http/pipeline.py`): session or token, CSRF token, role, input, handler.
 """
 
-import gc
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -110,6 +109,7 @@ from issue_tracker.pages import webhooks as webhooks_pages
 from issue_tracker.pages.unrouted import RefusedRequests
 from issue_tracker.retention import Retention
 from issue_tracker.server.connections import Connections
+from issue_tracker.server.garbage_collection import collect_garbage
 from issue_tracker.server.metrics import AlertMetrics, LoadMetrics, RequestMetrics, metrics_registry
 from issue_tracker.server.open_streams import OpenStreams
 from issue_tracker.server.password_requests import PasswordRequests
@@ -251,7 +251,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             app_state.watermarks.start,
             app_state.server_key.start,
             partial(encrypt_stored, database, app_state.server_key),
-            gc.enable,  # `serve` disables it while it loads the application
+            collect_garbage,
         ):
             await app_state.workers.resume(start)
         before_shutdown(app_state.stream.close)

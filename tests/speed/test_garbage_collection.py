@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from issue_tracker.server.garbage_collection import YOUNG_OBJECTS
 from issue_tracker.settings import Settings
 from tests.server import serving
 
@@ -29,8 +30,10 @@ main()
 
 @pytest.fixture
 def disabled() -> Iterator[None]:
+    thresholds = gc.get_threshold()
     gc.disable()
     yield
+    gc.set_threshold(*thresholds)
     gc.enable()
 
 
@@ -41,5 +44,14 @@ def test_a_command_collects_when_it_is_loaded() -> None:
 
 @pytest.mark.usefixtures("disabled")
 def test_a_server_collects_when_it_is_ready(tmp_path: Path) -> None:
+    """What it has loaded is excluded."""
+    before = gc.get_freeze_count()
     with serving(Settings(database_url=f"sqlite:///{tmp_path}/tests.db", log_level="error")):
-        assert gc.isenabled()
+        assert gc.isenabled() and gc.get_threshold()[0] == YOUNG_OBJECTS
+        assert gc.get_freeze_count() > before
+
+
+def test_another_application_in_a_process_changes_nothing(tmp_path: Path) -> None:
+    thresholds, excluded = gc.get_threshold(), gc.get_freeze_count()
+    with serving(Settings(database_url=f"sqlite:///{tmp_path}/tests.db", log_level="error")):
+        assert gc.get_threshold() == thresholds and gc.get_freeze_count() <= excluded
