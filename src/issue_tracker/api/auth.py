@@ -120,7 +120,7 @@ def visitor_of(request: Request, *, remember: bool = False) -> Visitor:
         request.request_id,
         device=request.cookie(cookie_name(request.settings, DEVICE)),
         remember=remember,
-        session=request.cookie(request.app_state.session_cookie),
+        session=request.session_cookie,
     )
 
 

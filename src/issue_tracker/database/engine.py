@@ -181,9 +181,10 @@ class Database:
             self._server.begin(connection, write=write, in_bulk=in_bulk, wait_seconds=wait_seconds)
             inside = True
             yield connection
-            finish_transaction(connection)
+            if write:
+                finish_transaction(connection)
+                topics, trace = take_announced(connection), take_trace(connection)
             inside = False
-            topics, trace = take_announced(connection), take_trace(connection)
             if unseen and self._data_version is not None:
                 with self._data_version.unchanged(driver(connection)):
                     self._commit(connection, write=write)

@@ -102,13 +102,13 @@ class Sqlite:
         """Begins a transaction. Raises Unavailable if the file was deleted or replaced."""
         self.file.check_regularly()
         found, mapping = driver(connection), UNMAPPED if in_bulk else MAPPED
-        if connection.info.get(_MAPPING, MAPPED) != mapping:
+        busy_seconds, info = 0 if write else self._wait_seconds, connection.info
+        if info.get(_MAPPING, MAPPED) != mapping:
             found.execute(f"PRAGMA {mapping}")
-            connection.info[_MAPPING] = mapping
-        busy_seconds = 0 if write else self._wait_seconds
-        if connection.info.get(_BUSY_SECONDS, self._wait_seconds) != busy_seconds:
+            info[_MAPPING] = mapping
+        if info.get(_BUSY_SECONDS, self._wait_seconds) != busy_seconds:
             found.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
-            connection.info[_BUSY_SECONDS] = busy_seconds
+            info[_BUSY_SECONDS] = busy_seconds
         if write:
             begin_write(found, wait_seconds)
         else:

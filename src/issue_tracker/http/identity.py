@@ -61,7 +61,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     form takes time.
     """
     at = now()
-    cookie = request.cookie(request.app_state.session_cookie)
+    cookie = request.session_cookie
     session = find_session(tx, request.settings, cookie, at) if cookie else None
     if cookie and session:
         # Set before the CSRF token is checked, so that a refusal, too, is logged and recorded as this user's.
@@ -101,7 +101,7 @@ def find_bearer(request: Request, find: Callable[[str], Holder | None]) -> Holde
 
 def note_known_session(tx: Connection, request: Request) -> None:
     """Records in `known_session` whether the cookie of an unsafe request names a session, even one that has ended."""
-    cookie = None if request.safe else request.cookie(request.app_state.session_cookie)
+    cookie = None if request.safe else request.session_cookie
     if cookie is not None:
         request.known_session = was_session(tx, cookie)
 

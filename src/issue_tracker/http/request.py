@@ -18,6 +18,7 @@ from issue_tracker.auth.sessions import Session
 from issue_tracker.auth.token_use import TokenHolder
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Invalid, TooLarge, UnsupportedMediaType
+from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.state import AppState
 from issue_tracker.settings import Settings
 
@@ -120,7 +121,12 @@ class Request(StarletteRequest):
     @cached_property
     def brings_credential(self) -> bool:
         """Whether the request has a session cookie or an Authorization header, valid or not."""
-        return self.cookie(self.app_state.session_cookie) is not None or self.header("authorization") is not None
+        return self.session_cookie is not None or self.header("authorization") is not None
+
+    @cached_property
+    def session_cookie(self) -> str | None:
+        """The value of the session cookie, valid or not."""
+        return self.cookie(cookie_name(self.settings, SESSION))
 
     @property
     def most_fields(self) -> int:
@@ -234,8 +240,8 @@ class Request(StarletteRequest):
         """Returns the accepted media types with their weights (RFC 9110, section 12.5.1), without those of weight 0."""
         found = {}
         for part in (self.header("accept") or "").lower().split(",", MEDIA_TYPES)[:MEDIA_TYPES]:
-            media_type, *parameters = (piece.strip() for piece in part.split(";"))
-            weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+            media_type, *parameters = map(str.strip, part.split(";"))
+            weight = next((text[2:] for text in parameters if text.startswith("q=")), "1") if parameters else "1"
             try:
                 found[media_type] = float(weight)
             except ValueError:
@@ -244,9 +250,9 @@ class Request(StarletteRequest):
 
     def prefers(self, media_type: str, default: str) -> bool:
         """Returns whether the client names `media_type` and gives `default` no higher weight."""
-        accepted = self.accepted_types()
-        by_range = accepted.get(f"{default.partition('/')[0]}/*", accepted.get("*/*", 0))
-        return media_type in accepted and accepted[media_type] >= accepted.get(default, by_range)
+        return media_type in (accepted := self.accepted_types()) and accepted[media_type] >= accepted.get(
+            default, accepted.get(f"{default.partition('/')[0]}/*", accepted.get("*/*", 0))
+        )
 
 
 async def read_content(request: Request, most: int | None = None) -> bytes | None:

@@ -107,7 +107,7 @@ class ResponseCache:
         body = getattr(response, "body", None)
         if until is None or not isinstance(body, bytes):
             return
-        size = ENTRY + len(body) + sum(len(name) + len(value) for name, value in scope["headers"])
+        size = ENTRY + len(body) + sum([len(name) + len(value) for name, value in scope["headers"]])
         if size > LARGEST or "set-cookie" in response.headers or self.version() != version:
             return
         large = size > SMALL

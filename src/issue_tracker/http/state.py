@@ -14,7 +14,6 @@ from issue_tracker.database.shared_commits import SharedCommits
 from issue_tracker.events.deferred import DeferredEvents
 from issue_tracker.events.order import WatermarkTracker
 from issue_tracker.events.stream import Stream
-from issue_tracker.http.cookies import SESSION, cookie_name
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.attention_counts import AttentionCache
 from issue_tracker.issues.fragments import FragmentCache
@@ -62,8 +61,3 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
     documents: dict[str, tuple[bytes, dict[str, str]]]
     stored_responses: StoredResponses
     shared_commits: SharedCommits
-
-    @property
-    def session_cookie(self) -> str:
-        """The name of the session cookie."""
-        return cookie_name(self.settings, SESSION)

@@ -185,7 +185,7 @@ def _link(request: Request, flow: Flow, signed: ProviderSignIn) -> Response:
 
 def _session(request: Request) -> tuple[Session, str]:
     """Returns the session of this browser and its token, because the callback itself is a public route."""
-    token = request.cookie(request.app_state.session_cookie) or ""
+    token = request.session_cookie or ""
     with request.database.read() as tx:
         session = find_session(tx, request.settings, token, now())
     if session is None:

@@ -27,7 +27,7 @@ class UntrustedProxyWarning:
         return self.app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        if all(name != b"x-forwarded-for" for name, _ in scope["headers"]):
+        if b"x-forwarded-for" not in dict(scope["headers"]):
             return
         address = (scope.get("client") or ("",))[0]
         try:
