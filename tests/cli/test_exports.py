@@ -28,7 +28,10 @@ EXPORTS = ("company export", "issue export", "openapi")
 
 COMPANIES = 1_500
 
-ISSUES = 400
+ISSUES = 150
+"""More than `issue export` reads at once. An import takes the longer the more issues it creates, so the files are large
+because the descriptions are long.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def filled(engine: str, shared: Shared, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("filled")
     names = [f"Company {number:04}{' whose name takes some room in the file' * 2}" for number in range(COMPANIES)]
     (folder / "companies.csv").write_text("name\n" + "".join(f"{name}\n" for name in names))
-    rows = "".join(f"Issue {number:04},{'words ' * 100},{names[number]}\n" for number in range(ISSUES))
+    rows = "".join(f"Issue {number:04},{'words ' * 300},{names[number]}\n" for number in range(ISSUES))
     (folder / "issues.csv").write_text(f"name,description,company_name\n{rows}")
     for what in ("companies", "issues"):
         group = {"companies": "company", "issues": "issue"}[what]
