@@ -73,6 +73,15 @@ class Done(NamedTuple):
     changes: list[tuple[int, str, str | None, str | None]]
 
 
+class Recorded(NamedTuple):
+    """A change of an assignment, by the number of the issue and the company: by which request, and which it undoes."""
+
+    number: int
+    company: str
+    request_id: str
+    undoes: str | None
+
+
 def key(name: str) -> str:
     """Returns a key that is equal for names that the contract considers equal (section 1)."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -91,6 +100,8 @@ class Model:
         self.now = now
         self.issues: dict[str, Issue] = {}
         self.requests: dict[str, Done] = {}
+        self._history: list[Recorded] = []
+        self._undoes: str | None = None
         self._numbers = count(1)
         self._changes: list[tuple[int, str, str | None, str | None]] = []
 
@@ -110,7 +121,7 @@ class Model:
     def remember(self, request_id: str) -> None:
         """Stores the changes since the last call under this request, so that they can be undone."""
         self.requests[request_id] = Done(self.now, self._changes)
-        self._changes = []
+        self._record(request_id)
 
     def create(self, name: str, description: str = "", members: Mapping[str, str | None] = {}) -> list[Event]:
         """POST /api/issues."""
@@ -216,7 +227,7 @@ class Model:
                 events += self.update(first.name, description=description or None, add=members)
             else:
                 events += self.create(first.name, description, members)
-        self._changes = []
+        self._record("import")
         return events
 
     def undo(self, request_id: str) -> list[Event]:
@@ -229,10 +240,23 @@ class Model:
         for number, company, before, after in done.changes:
             issue = by_number.get(number)
             held = None if issue is None else issue.members.get(company)
-            if issue is None or (held and held.status) != after:
+            if issue is None or (held and held.status) != after or self._changed_since(request_id, number, company):
                 continue
             events.append(self._remove(issue, company) if before is None else self._set(issue, company, before))
+        self._undoes = request_id
         return events
+
+    def _record(self, request_id: str) -> None:
+        """Adds the changes since the last call to the history."""
+        self._history += [Recorded(number, company, request_id, self._undoes) for number, company, *_ in self._changes]
+        self._changes, self._undoes = [], None
+
+    def _changed_since(self, request_id: str, number: int, company: str) -> bool:
+        """Returns whether another request has changed what this one changed, and has not been undone."""
+        same = [one for one in self._history if (one.number, one.company) == (number, company)]
+        later = same[[one.request_id for one in same].index(request_id) + 1 :]
+        undone = {one.undoes for one in later}
+        return any(one.undoes is None and one.request_id not in undone for one in later)
 
     def _get(self, name: str) -> Issue:
         issue = self.issues.get(key(name))

@@ -11,17 +11,17 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection
 
-from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.actor import ALL_COMPANIES, Actor, require_helpdesk
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id
-from issue_tracker.errors import Invalid, NotFound
-from issue_tracker.events.catalog import STATUS_CHANGES, Event
+from issue_tracker.errors import Invalid
+from issue_tracker.events.catalog import STATUS_CHANGES, Event, EventType
 from issue_tracker.events.queries.history import find_last_event
-from issue_tracker.events.queries.search import list_changes_of_request
+from issue_tracker.events.queries.undoable import list_changed_since, list_changes_of_request
 from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id
+from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
 from issue_tracker.names import storable
 from issue_tracker.status import Status
 
@@ -51,32 +51,35 @@ class _Kind(msgspec.Struct, frozen=True):
 def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
     """Undoes the status changes, assignments and removals of a request of the actor; returns what was undone.
 
-    Leaves unchanged what was changed since, and what the actor may no longer see. Raises Invalid if the request made no
-    changes that can be undone, and for a removed company that was archived since.
+    Leaves unchanged what another request has changed since, unless that one has been undone, and what the actor may no
+    longer see. Raises Invalid if the request made no changes that can be undone, and for a removed company that was
+    archived since.
     """
     require_helpdesk(actor)
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN) if storable(request_id) else []
     if not changes:
         raise Invalid("There is nothing left to undo.")
-    ids = {change.event.company_id for change in changes if change.event.company_id}
-    companies = get_companies_by_id(tx, actor, ids)
+    # All issues are locked before later changes are read, so that none is missed.
+    for issue_id in sorted({change.place[0] for change in changes}):
+        _lock_issue(tx, actor, issue_id)
+    kept = list_changed_since(tx, actor, changes)
+    companies = get_companies_by_id(tx, actor, {change.place[1] for change in changes})
     groups: dict[_Kind, list[Company]] = defaultdict(list)
     restored: dict[_Kind, Restored] = {}
     for change in changes:
-        event = change.event
-        if event.issue_id is None or event.company_id is None or event.company_id not in companies:
+        issue_id, company_id = change.place
+        if change.place in kept or company_id not in companies:
             continue
-        kind = _Kind(event.issue_id, _status(event.before), _status(event.after))
-        groups[kind].append(companies[event.company_id])
+        kind = _Kind(issue_id, _status(change.event.before), _status(change.event.after))
+        groups[kind].append(companies[company_id])
         times = restored.setdefault(kind, Restored(request_id, {})).times
         if change.times is not None:
-            restored[kind] = Restored(request_id, {**times, event.company_id: change.times})
+            restored[kind] = Restored(request_id, {**times, company_id: change.times})
     undone: list[Undone] = []
     for kind, changed in groups.items():
-        try:
-            issue = get_issue_head_by_id(tx, actor, kind.issue_id, lock=True)
-        except NotFound:
-            continue  # the issue was deleted since
+        issue = _lock_issue(tx, actor, kind.issue_id)
+        if issue is None:
+            continue  # it was deleted since
         if kind.before is None:
             undone += _unassign(tx, actor, issue, changed, kind.after, request_id)
         else:
@@ -87,7 +90,7 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
 def count_changes(tx: Connection, actor: Actor, request_id: str) -> int:
     """Returns how many assignments this request of the actor changed: those that `undo` restores or leaves."""
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
-    return len({(change.event.issue_id, change.event.company_id) for change in changes if change.event.company_id})
+    return len({change.place for change in changes})
 
 
 def _status(value: str | None) -> Status | None:
@@ -99,10 +102,16 @@ def last_change_after(tx: Connection, actor: Actor, request_id: str) -> Event | 
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
     if not changes:
         return None
-    first = changes[0].event
-    if first.issue_id is None:
-        return None
-    return find_last_event(tx, actor, STATUS_CHANGES, first.issue_id, first.company_id)
+    new = changes[0].event.type is EventType.ASSIGNMENT_CREATED
+    types = (*STATUS_CHANGES, EventType.ASSIGNMENT_UPDATED) if new else STATUS_CHANGES
+    return find_last_event(tx, actor, types, *changes[0].place)
+
+
+def _lock_issue(tx: Connection, actor: Actor, issue_id: int) -> IssueHead | None:
+    """Returns an issue that the actor has changed. With limited company access, the actor no longer sees it if the
+    change has removed the last visible company.
+    """
+    return find_issue_head_by_id(tx, msgspec.structs.replace(actor, company_access=ALL_COMPANIES), issue_id, lock=True)
 
 
 def _change_back(

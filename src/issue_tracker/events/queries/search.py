@@ -4,22 +4,19 @@ Every filter uses an index, so that the search stays fast with ten million event
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, not_, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, union
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
 from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.tables import companies, events, issues, users
 from issue_tracker.errors import NotFound
-from issue_tracker.events.catalog import STATUS_CHANGES, AssignmentTimes, Event, EventType
+from issue_tracker.events.catalog import Event, EventType
 from issue_tracker.events.queries.log import event_from_row
 from issue_tracker.events.queries.visibility import visible_to
 from issue_tracker.names import key, printable, storable, whole_number
-
-"""Types of events that can be undone."""
 
 COUNT_LIMIT = 10_000
 """Maximum number of matches that are counted; beyond it, counting would cost more than the page."""
@@ -167,36 +164,3 @@ def by_actor(tx: Connection, wanted: str) -> Alternatives:
         ids = [row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)]
     unknown = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
     return [*(_equals(events.c.actor_id, user_id) for user_id in ids), (unknown, unknown)]
-
-
-class UndoableChange(msgspec.Struct, frozen=True):
-    """A change of an assignment, and the previous times of the assignment; None in events of earlier programs."""
-
-    event: Event
-    times: AssignmentTimes | None
-
-
-def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[UndoableChange]:
-    """Returns the assignments, removals and status changes that the actor made in one request, `since` or later.
-
-    They are ordered by issue, and within an issue in the order in which they were made.
-    """
-    require_helpdesk(actor)
-    deleted = events.alias()
-    query = select(events).where(
-        events.c.request_id == request_id,
-        events.c.actor_id == actor.user_id,
-        events.c.at >= since,
-        events.c.type.in_([type_.value for type_ in STATUS_CHANGES]),
-        # A merge cannot be undone: the issue that its assignments come from no longer exists.
-        not_(exists().where(deleted.c.request_id == request_id, deleted.c.type == EventType.ISSUE_DELETED.value)),
-    )
-    if actor.company_access.company_ids is not None:
-        query = query.where(events.c.company_id.in_(actor.company_access.company_ids))
-    return [
-        UndoableChange(
-            event_from_row(row),
-            None if row.status_since is None else AssignmentTimes(row.status_since, row.affected_since),
-        )
-        for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))
-    ]

@@ -1,0 +1,95 @@
+"""Reads of the events that an undo needs: the changes of one request, and later changes of the same assignments."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection, exists, not_, select
+
+from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.database.prepared import among, numbers
+from issue_tracker.database.tables import events
+from issue_tracker.events.catalog import STATUS_CHANGES, AssignmentTimes, Event, EventType
+from issue_tracker.events.queries.log import event_from_row
+
+Place = tuple[int, int]
+"""An assignment: the ids of its issue and of its company."""
+
+
+class UndoableChange(msgspec.Struct, frozen=True):
+    """A change of an assignment, and the previous times of the assignment; None in events of earlier programs."""
+
+    event: Event
+    times: AssignmentTimes | None
+
+    @property
+    def place(self) -> Place:
+        return _place(self.event)
+
+
+def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[UndoableChange]:
+    """Returns the assignments, removals and status changes that the actor made in one request, `since` or later.
+
+    They are ordered by issue, and within an issue in the order in which they were made.
+    """
+    require_helpdesk(actor)
+    deleted = events.alias()
+    query = select(events).where(
+        events.c.request_id == request_id,
+        events.c.actor_id == actor.user_id,
+        events.c.at >= since,
+        events.c.type.in_([type_.value for type_ in STATUS_CHANGES]),
+        # A merge cannot be undone: the issue that its assignments come from no longer exists.
+        not_(exists().where(deleted.c.request_id == request_id, deleted.c.type == EventType.ISSUE_DELETED.value)),
+    )
+    if actor.company_access.company_ids is not None:
+        query = query.where(events.c.company_id.in_(actor.company_access.company_ids))
+    return [
+        UndoableChange(
+            event_from_row(row),
+            None if row.status_since is None else AssignmentTimes(row.status_since, row.affected_since),
+        )
+        for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))
+    ]
+
+
+def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[UndoableChange]) -> set[Place]:
+    """Returns those assignments of these changes of one request which another request has changed since, unless that
+    one has been undone.
+
+    A new owner and new references of an assignment count only if the request has assigned the company: they would be
+    lost.
+    """
+    require_helpdesk(actor)
+    visible = [change for change in changes if actor.company_access.allows(change.place[1])]
+    changed = {change.place: change.event for change in reversed(visible)}
+    types = (*STATUS_CHANGES, EventType.ASSIGNMENT_UPDATED)
+    query = select(events).where(
+        among(events.c.issue_id, "issues", tx.dialect.name),
+        among(events.c.company_id, "companies", tx.dialect.name),
+        events.c.event_id > min((event.event_id for event in changed.values()), default=0),
+        events.c.type.in_([type_.value for type_ in types]),
+    )
+    values = {
+        "issues": numbers(tx, sorted({issue_id for issue_id, _ in changed})),
+        "companies": numbers(tx, sorted({company_id for _, company_id in changed})),
+    }
+    later: dict[Place, list[Event]] = defaultdict(list)
+    for event in map(event_from_row, tx.execute(query.order_by(events.c.event_id), values)):
+        first = changed.get(_place(event))
+        if first is None or event.event_id < first.event_id or event.request_id == first.request_id:
+            continue
+        if event.type is not EventType.ASSIGNMENT_UPDATED or first.type is EventType.ASSIGNMENT_CREATED:
+            later[_place(event)].append(event)
+    return {place for place, found in later.items() if not _all_undone(found)}
+
+
+def _all_undone(found: Sequence[Event]) -> bool:
+    undone = {event.undoes for event in found}
+    return all(event.undoes is not None or event.request_id in undone for event in found)
+
+
+def _place(event: Event) -> Place:
+    assert event.issue_id is not None and event.company_id is not None  # every change of an assignment has both
+    return event.issue_id, event.company_id

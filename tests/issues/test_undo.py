@@ -1,0 +1,88 @@
+"""Which changes an undo reverts, and which it leaves because another request has changed the assignment since."""
+
+from typing import Any
+
+import pytest
+
+from tests.clients import Client
+from tests.company_access.limits import limit
+from tests.world import World
+
+
+@pytest.fixture
+def tess(world: World) -> Client:
+    world.given_issue("Fault", {"Contoso": "new", "Fabrikam": "new"})
+    return world.client("tess")
+
+
+def move(client: Client, status: str, request_id: str, company: str = "Contoso", **more: Any) -> None:
+    body = {"issue_name": "Fault", "company_name": company, "status": status, **more}
+    client.call("PUT", "/api/issues/status", 200, json=body, headers={"X-Request-ID": request_id})
+
+
+def remove(client: Client, request_id: str, company: str = "Contoso") -> None:
+    query = {"issueName": "Fault", "companyName": company}
+    client.call("DELETE", "/api/issues/status", 204, params=query, headers={"X-Request-ID": request_id})
+
+
+def undo(client: Client, request_id: str, own: str | None = None) -> str:
+    """Undoes a request, by default under the id `undo-<id>`, and returns the sentence about it."""
+    headers = {"Accept": "application/json", "X-Request-ID": own or f"undo-{request_id}"}
+    return str(client.post("/undo", data={"request_id": request_id}, headers=headers).json()["text"])
+
+
+def status_of(client: Client, company: str = "Contoso") -> str | None:
+    found = client.call("GET", "/api/issues/Fault", 200)["assignments"]
+    return next((one["status"] for one in found if one["company_name"] == company), None)
+
+
+def test_an_undo_leaves_what_others_changed_and_changed_back(world: World, tess: Client) -> None:
+    omar = world.client("omar")
+    move(tess, "resolved", "finished")
+    move(omar, "investigating", "reopened")
+    move(omar, "resolved", "finished-again")
+    assert undo(tess, "finished") == "Omar Reyes has changed it since; nothing was undone."
+    assert status_of(tess) == "resolved"
+    move(tess, "new", "assigned", "O’Neill’s Bar")
+    remove(omar, "removed", "O’Neill’s Bar")
+    move(omar, "new", "assigned-again", "O’Neill’s Bar")
+    assert undo(tess, "assigned") == "Omar Reyes has changed it since; nothing was undone."
+    assert status_of(tess, "O’Neill’s Bar") == "new"
+
+
+def test_an_undo_leaves_an_assignment_that_others_have_added_to(world: World, tess: Client) -> None:
+    move(tess, "new", "assigned", "O’Neill’s Bar")
+    ticket = [{"system": "PSA", "key": "T-1"}]
+    move(world.client("omar"), "new", "owned", "O’Neill’s Bar", references=ticket)
+    assert undo(tess, "assigned") == "Omar Reyes has changed it since; nothing was undone."
+    assert status_of(tess, "O’Neill’s Bar") == "new"
+    # The owner and the references of an assignment survive a change of its status, and therefore do not prevent it.
+    move(tess, "resolved", "finished", "O’Neill’s Bar")
+    move(world.client("omar"), "resolved", "changed", "O’Neill’s Bar", references=[])
+    assert undo(tess, "finished") == "1 undone."
+    assert status_of(tess, "O’Neill’s Bar") == "new"
+
+
+def test_changes_that_were_undone_do_not_prevent_an_undo(world: World, tess: Client) -> None:
+    omar = world.client("omar")
+    move(tess, "investigating", "first")
+    move(omar, "in_progress", "second")
+    move(tess, "resolved", "third")
+    assert undo(tess, "first") == "You have changed it since; nothing was undone."
+    assert undo(tess, "third") == "1 undone."
+    assert undo(omar, "second") == "1 undone."
+    assert undo(tess, "first") == "1 undone."
+    assert status_of(tess) == "new"
+    assert undo(tess, "undo-first") == "1 undone."
+    assert status_of(tess) == "investigating"
+
+
+def test_a_limited_user_undoes_the_removal_of_the_last_visible_company(world: World, tess: Client) -> None:
+    limit(world, "Contoso")
+    remove(tess, "removed")
+    tess.call("GET", "/api/issues/Fault", 404)
+    assert undo(tess, "removed") == "1 undone."
+    assert status_of(tess) == "new"
+    remove(tess, "removed-again")
+    world.client("ada").call("DELETE", "/api/issues/Fault", 204)
+    assert undo(tess, "removed-again").endswith("nothing was undone.")
