@@ -142,6 +142,21 @@ def test_a_merge_keeps_the_start_of_the_outage(world: World) -> None:
     assert contoso["since"] == contoso["updated_at"] == second["Contoso"]
 
 
+def test_a_merge_records_the_owners_and_references_that_assignments_get(world: World) -> None:
+    tess = world.client("tess")
+    world.given_issue("Copy", {"Contoso": "new"})
+    world.given_issue("Fault", {"Contoso": "new"})
+    owned = {"issue_name": "Copy", "company_name": "Contoso", "status": "new", "owner": "omar@helpdesk.example"}
+    tess.call("PUT", "/api/issues/status", 200, json={**owned, "references": [REFERENCE]})
+    last = tess.call("GET", "/api/events?limit=1", 200)["items"][0]["event_id"]
+    merged = tess.call("POST", MERGE, 200, json={"issue_name": "Copy", "into": "Fault"})
+    assert merged["assignments"][0]["updated_at"] == merged["updated_at"]
+    found = tess.call("GET", f"/api/events?type=assignment.updated&after={last}", 200)["items"]
+    assert [(one["issue_name"], one["company_name"], one["field"]) for one in found] == [
+        ("Fault", "Contoso", field) for field in ("owner", "references")
+    ]
+
+
 def test_updates_of_a_merged_issue_remain_for_its_companies(world: World) -> None:
     """They may name customers, and other customers of the remaining issue must not read them."""
     tess = world.client("tess")

@@ -1,7 +1,7 @@
 """The fields of assignments besides the status: the owner of a company in an issue, and references."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, update
@@ -16,7 +16,7 @@ from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import touch_issue
 from issue_tracker.issues.fields import index_references, stored_references
 from issue_tracker.issues.models import IssueHead, Reference
-from issue_tracker.issues.queries.assignments import list_assignment_fields
+from issue_tracker.issues.queries.assignments import AssignmentFields, list_assignment_fields
 
 
 def change_assignments(
@@ -43,33 +43,52 @@ def change_assignments(
         if company.company_id not in current:
             raise NotFound(f"“{company.name}” is not assigned to “{issue.name}”.")
         stored = current[company.company_id]
-        values: dict[str, Any] = {}
-        recorded: dict[str, tuple[str | None, str | None]] = {}
-        if owner is not UNSET and (owner and owner.user_id) != stored.owner_id:
-            values["owner_id"] = owner and owner.user_id
-            before = None if stored.owner_id is None else get_user(tx, stored.owner_id).email
-            recorded["owner"] = before, owner.email if owner else None
-        refs = stored.refs if references is UNSET else stored_references(references)
-        if refs != stored.refs:
-            values["refs"] = refs
-            recorded["references"] = stored.refs, refs
-            index_references(tx, stored.assignment_id, refs)
-        if values:
-            same = assignments.c.assignment_id == stored.assignment_id
-            tx.execute(update(assignments).where(same).values(**values, updated_at=at))
-        changes += [
-            Change(
-                type=EventType.ASSIGNMENT_UPDATED,
-                issue=subject,
-                company=Subject(company.company_id, company.name),
-                field=field,
-                before=before,
-                after=after,
-            )
-            for field, (before, after) in recorded.items()
-        ]
+        owner_id = stored.owner_id if isinstance(owner, UnsetType) else None if owner is None else owner.user_id
+        refs = stored.refs if isinstance(references, UnsetType) else stored_references(references)
+        changes += store_fields(tx, subject, company, stored, owner_id, refs, at)
     if not changes:
         return issue
     touched = touch_issue(tx, issue, at)
     record(tx, actor, changes, at)
     return touched
+
+
+def store_fields(
+    tx: Connection,
+    issue: Subject,
+    company: Company,
+    stored: AssignmentFields,
+    owner_id: int | None,
+    refs: str | None,
+    at: datetime,
+) -> list[Change]:
+    """Stores the owner and the references of an assignment, whose present ones are `stored`; returns what changed, for
+    the operation to record.
+    """
+    values = {"owner_id": owner_id, "refs": refs}
+    changed = {column: value for column, value in values.items() if value != getattr(stored, column)}
+    if not changed:
+        return []
+    same = assignments.c.assignment_id == stored.assignment_id
+    tx.execute(update(assignments).where(same).values(**changed, updated_at=at))
+    recorded: dict[str, tuple[str | None, str | None]] = {}
+    if "owner_id" in changed:
+        recorded["owner"] = _email(tx, stored.owner_id), _email(tx, owner_id)
+    if "refs" in changed:
+        index_references(tx, stored.assignment_id, refs)
+        recorded["references"] = stored.refs, refs
+    return [
+        Change(
+            type=EventType.ASSIGNMENT_UPDATED,
+            issue=issue,
+            company=Subject(company.company_id, company.name),
+            field=field,
+            before=before,
+            after=after,
+        )
+        for field, (before, after) in recorded.items()
+    ]
+
+
+def _email(tx: Connection, user_id: int | None) -> str | None:
+    return None if user_id is None else get_user(tx, user_id).email

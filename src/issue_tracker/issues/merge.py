@@ -1,6 +1,7 @@
 """Merges an issue into another one, so that two reports of one fault become one issue (contract, section 13)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, null, update
@@ -11,12 +12,12 @@ from issue_tracker.database.tables import alerts, assignments, issues, update_co
 from issue_tracker.errors import FieldError, Forbidden, Invalid
 from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
 from issue_tracker.events.record import record
+from issue_tracker.issues.assignment_fields import store_fields
 from issue_tracker.issues.assignments import Restored, assign, change_statuses, touch_issue
 from issue_tracker.issues.fields import (
     MOST_ITEMS,
     count_items,
     index_fields,
-    index_references,
     merged_fields,
     merged_references,
     merged_tags,
@@ -121,7 +122,7 @@ def merge_issues(
         ]
         merged = {one.company.company_id: _merged_times(sources[one.company.company_id], one.times) for one in moved}
         changes += change_statuses(tx, subject, moved, status, at, None, restored=Restored(None, merged))
-    _merge_assignment_fields(tx, actor, target, members, fields)
+    changes += _merge_assignment_fields(tx, actor, target, members, fields, at)
     touch_issue(tx, target, at)
     changes.append(Change(type=EventType.ISSUE_DELETED, issue=Subject(source.issue_id, source.name), after=target.name))
     if not dry_run:
@@ -233,15 +234,21 @@ def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead) -> list[
 
 
 def _merge_assignment_fields(
-    tx: Connection, actor: Actor, target: IssueHead, members: Sequence[Member], theirs: dict[int, AssignmentFields]
-) -> None:
-    """Copies owners of the source's assignments where the target's have none, and adds their references."""
+    tx: Connection,
+    actor: Actor,
+    target: IssueHead,
+    members: Sequence[Member],
+    theirs: Mapping[int, AssignmentFields],
+    at: datetime,
+) -> list[Change]:
+    """Copies owners of the source's assignments where the target's have none, and adds their references. Returns the
+    changes to record.
+    """
     ours = list_assignment_fields(tx, actor, target.issue_id)
+    subject = Subject(target.issue_id, target.name)
+    changes: list[Change] = []
     for member in members:
-        company_id = member.company.company_id
-        before, after = theirs[company_id], ours[company_id]
+        before, after = theirs[member.company.company_id], ours[member.company.company_id]
         owner_id, refs = after.owner_id or before.owner_id, merged_references(after.refs, before.refs)
-        if (owner_id, refs) != (after.owner_id, after.refs):
-            same = assignments.c.assignment_id == after.assignment_id
-            tx.execute(update(assignments).where(same).values(owner_id=owner_id, refs=refs))
-            index_references(tx, after.assignment_id, refs)
+        changes += store_fields(tx, subject, member.company, after, owner_id, refs, at)
+    return changes
