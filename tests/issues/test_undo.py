@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.clients import Client
-from tests.company_access.limits import limit
+from tests.company_access.limits import limit, user_id
 from tests.world import World
 
 
@@ -86,3 +86,33 @@ def test_a_limited_user_undoes_the_removal_of_the_last_visible_company(world: Wo
     remove(tess, "removed-again")
     world.client("ada").call("DELETE", "/api/issues/Fault", 204)
     assert undo(tess, "removed-again").endswith("nothing was undone.")
+
+
+def test_an_undo_restores_the_owner_and_the_references_of_a_removed_company(world: World, tess: Client) -> None:
+    def details(company: str = "Contoso") -> tuple[Any, Any]:
+        found = tess.call("GET", "/api/issues/Fault?include=details", 200)["assignments"]
+        [one] = [one for one in found if one["company_name"] == company]
+        return one["owner"] and one["owner"]["name"], [reference["key"] for reference in one["references"]]
+
+    first, second = ({"system": "PSA", "key": key} for key in ("T-1", "T-2"))
+    move(tess, "new", "earlier", references=[first], owner="ada@helpdesk.example")
+    remove(tess, "earlier-removal")
+    move(tess, "new", "again")
+    move(tess, "new", "owned", references=[first, second], owner="omar@helpdesk.example")
+    move(tess, "new", "reduced", references=[second])
+    remove(tess, "removed")
+    assert undo(tess, "removed") == "1 undone."
+    assert details() == ("Omar Reyes", ["T-2"])
+    assert tess.call("GET", "/api/issues?reference=T-2", 200)["total"] == 1
+    found = tess.call("GET", "/api/events?requestId=undo-removed", 200)["items"]
+    assert [one["type"].partition(".")[2] for one in found] == ["updated", "updated", "created"]
+    assert {one["undoes"] for one in found} == {"removed"}
+
+    world.client("ada").call("PUT", f"/api/users/{user_id(world, 'omar')}", 200, json={"active": False})
+    assert undo(tess, "undo-removed", "removed-again") == "1 undone."
+    assert undo(tess, "removed-again") == "1 undone."
+    assert details() == (None, ["T-2"])
+    move(tess, "new", "cleared", references=None)
+    remove(tess, "removed-empty")
+    assert undo(tess, "removed-empty") == "1 undone."
+    assert details() == (None, [])

@@ -27,11 +27,13 @@ def change_assignments(
     *,
     owner: User | UnsetType | None = UNSET,
     references: Sequence[Reference] | UnsetType | None = UNSET,
+    undoes: str | None = None,
 ) -> IssueHead:
     """Sets the owner and the references of the assignments of these companies; UNSET leaves a field unchanged, None
     clears it. Returns the changed issue.
 
-    `issue` must have been read with a lock in this transaction. Raises NotFound for a company that is not assigned.
+    `undoes` is the request whose change this undoes. `issue` must have been read with a lock in this transaction.
+    Raises NotFound for a company that is not assigned.
     """
     require_helpdesk(actor)
     if owner is UNSET and references is UNSET:
@@ -45,7 +47,7 @@ def change_assignments(
         stored = current[company.company_id]
         owner_id = stored.owner_id if isinstance(owner, UnsetType) else None if owner is None else owner.user_id
         refs = stored.refs if isinstance(references, UnsetType) else stored_references(references)
-        changes += store_fields(tx, subject, company, stored, owner_id, refs, at)
+        changes += store_fields(tx, subject, company, stored, owner_id, refs, at, undoes=undoes)
     if not changes:
         return issue
     touched = touch_issue(tx, issue, at)
@@ -61,6 +63,8 @@ def store_fields(
     owner_id: int | None,
     refs: str | None,
     at: datetime,
+    *,
+    undoes: str | None = None,
 ) -> list[Change]:
     """Stores the owner and the references of an assignment, whose present ones are `stored`; returns what changed, for
     the operation to record.
@@ -85,6 +89,7 @@ def store_fields(
             field=field,
             before=before,
             after=after,
+            undoes=undoes,
         )
         for field, (before, after) in recorded.items()
     ]

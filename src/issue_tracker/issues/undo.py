@@ -1,27 +1,33 @@
-"""Undo of one request: restores the previous status of each assignment that has not been changed since.
+"""Undo of one request: restores the previous status of each assignment that has not been changed since, and the owner
+and the references of one that was removed.
 
 It also restores the times: since when the assignment has had this status, and since when it has been open. Otherwise an
 undone change would look like a recent one.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, require_helpdesk
+from issue_tracker.auth.users import User
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import STATUS_CHANGES, Event, EventType
 from issue_tracker.events.queries.history import find_last_event
-from issue_tracker.events.queries.undoable import list_changed_since, list_changes_of_request
+from issue_tracker.events.queries.undoable import list_changed_since, list_changes_of_request, list_removed_fields
+from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
-from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.models import IssueHead, read_references
 from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
+from issue_tracker.issues.queries.owners import find_owner
 from issue_tracker.names import storable
 from issue_tracker.status import Status
 
@@ -75,6 +81,7 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
         times = restored.setdefault(kind, Restored(request_id, {})).times
         if change.times is not None:
             restored[kind] = Restored(request_id, {**times, company_id: change.times})
+    fields = list_removed_fields(tx, actor, changes)
     undone: list[Undone] = []
     for kind, changed in groups.items():
         issue = _lock_issue(tx, actor, kind.issue_id)
@@ -84,6 +91,9 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
             undone += _unassign(tx, actor, issue, changed, kind.after, request_id)
         else:
             undone += _change_back(tx, actor, issue, changed, kind.before, kind.after, restored[kind])
+    for each in undone:
+        if (each.issue_id, each.company_id) in fields:
+            _restore_fields(tx, actor, each, companies, fields[each.issue_id, each.company_id], request_id)
     return undone
 
 
@@ -111,7 +121,12 @@ def _lock_issue(tx: Connection, actor: Actor, issue_id: int) -> IssueHead | None
     """Returns an issue that the actor has changed. With limited company access, the actor no longer sees it if the
     change has removed the last visible company.
     """
-    return find_issue_head_by_id(tx, msgspec.structs.replace(actor, company_access=ALL_COMPANIES), issue_id, lock=True)
+    return find_issue_head_by_id(tx, _unlimited(actor), issue_id, lock=True)
+
+
+def _unlimited(actor: Actor) -> Actor:
+    """Returns the actor with access to all companies, to find what the changes of the actor were about."""
+    return msgspec.structs.replace(actor, company_access=ALL_COMPANIES)
 
 
 def _change_back(
@@ -152,3 +167,22 @@ def _unassign(
             issue = unassign(tx, actor, issue, company, undoes=request_id)
             undone.append(Undone(issue_id=issue.issue_id, company_id=company.company_id, status=None))
     return undone
+
+
+def _restore_fields(
+    tx: Connection,
+    actor: Actor,
+    undone: Undone,
+    companies: Mapping[int, Company],
+    fields: Mapping[str, str],
+    request_id: str,
+) -> None:
+    """Gives an assignment that is assigned again its owner, if that is still an active technician, and references."""
+    issue = _lock_issue(tx, actor, undone.issue_id)
+    assert issue is not None
+    owner: User | UnsetType = UNSET
+    with suppress(Invalid):
+        owner = find_owner(tx, _unlimited(actor), fields["owner"]) if "owner" in fields else UNSET
+    references = read_references(fields.get("references")) or UNSET
+    company = companies[undone.company_id]
+    change_assignments(tx, actor, issue, [company], owner=owner, references=references, undoes=request_id)

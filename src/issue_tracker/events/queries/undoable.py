@@ -1,11 +1,13 @@
-"""Reads of the events that an undo needs: the changes of one request, and later changes of the same assignments."""
+"""Reads of the events that an undo needs: the changes of one request, later changes of the same assignments, and what
+removed assignments had.
+"""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, exists, not_, select
+from sqlalchemy import ColumnElement, Connection, exists, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import among, numbers
@@ -62,27 +64,61 @@ def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[UndoableC
     lost.
     """
     require_helpdesk(actor)
-    visible = [change for change in changes if actor.company_access.allows(change.place[1])]
-    changed = {change.place: change.event for change in reversed(visible)}
+    changed = {change.place: change.event for change in reversed(changes)}
     types = (*STATUS_CHANGES, EventType.ASSIGNMENT_UPDATED)
-    query = select(events).where(
-        among(events.c.issue_id, "issues", tx.dialect.name),
-        among(events.c.company_id, "companies", tx.dialect.name),
-        events.c.event_id > min((event.event_id for event in changed.values()), default=0),
-        events.c.type.in_([type_.value for type_ in types]),
-    )
-    values = {
-        "issues": numbers(tx, sorted({issue_id for issue_id, _ in changed})),
-        "companies": numbers(tx, sorted({company_id for _, company_id in changed})),
-    }
+    oldest = min((event.event_id for event in changed.values()), default=0)
     later: dict[Place, list[Event]] = defaultdict(list)
-    for event in map(event_from_row, tx.execute(query.order_by(events.c.event_id), values)):
-        first = changed.get(_place(event))
-        if first is None or event.event_id < first.event_id or event.request_id == first.request_id:
+    for event in _of_places(tx, actor, changed, types, events.c.event_id > oldest):
+        first = changed[_place(event)]
+        if event.event_id < first.event_id or event.request_id == first.request_id:
             continue
         if event.type is not EventType.ASSIGNMENT_UPDATED or first.type is EventType.ASSIGNMENT_CREATED:
             later[_place(event)].append(event)
     return {place for place, found in later.items() if not _all_undone(found)}
+
+
+def list_removed_fields(tx: Connection, actor: Actor, changes: Sequence[UndoableChange]) -> dict[Place, dict[str, str]]:
+    """Returns the owner and the references of the assignments that these changes removed, as events contain them, by
+    the names of the fields; nothing for an assignment that had neither.
+    """
+    require_helpdesk(actor)
+    deleted = EventType.ASSIGNMENT_DELETED
+    removed = {change.place: change.event.event_id for change in changes if change.event.type is deleted}
+    types = EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_UPDATED
+    fields: dict[Place, dict[str, str]] = defaultdict(dict)
+    for event in _of_places(tx, actor, removed, types, events.c.event_id < max(removed.values(), default=0)):
+        place = _place(event)
+        if event.event_id >= removed[place]:
+            continue
+        if event.type is EventType.ASSIGNMENT_CREATED:
+            fields.pop(place, None)
+        elif event.field is not None and event.after is not None:
+            fields[place][event.field] = event.after
+        elif event.field is not None:
+            fields[place].pop(event.field, None)
+    return fields
+
+
+def _of_places(
+    tx: Connection, actor: Actor, places: Collection[Place], types: Sequence[EventType], condition: ColumnElement[bool]
+) -> Iterator[Event]:
+    """Yields the events of these types about these assignments that meet a condition, in order."""
+    visible = {place for place in places if actor.company_access.allows(place[1])}
+    if not visible:
+        return
+    query = select(events).where(
+        among(events.c.issue_id, "issues", tx.dialect.name),
+        among(events.c.company_id, "companies", tx.dialect.name),
+        events.c.type.in_([type_.value for type_ in types]),
+        condition,
+    )
+    values = {
+        "issues": numbers(tx, sorted({issue_id for issue_id, _ in visible})),
+        "companies": numbers(tx, sorted({company_id for _, company_id in visible})),
+    }
+    for row in tx.execute(query.order_by(events.c.event_id), values):
+        if (row.issue_id, row.company_id) in visible:
+            yield event_from_row(row)
 
 
 def _all_undone(found: Sequence[Event]) -> bool:
