@@ -114,6 +114,20 @@ def test_names_that_begin_like_a_list_are_not_split(world: World) -> None:
     assert matched(world, names=["7. Himmel"]) == [("7. Himmel", "exact", "7. Himmel")]
 
 
+@decided_in_python
+def test_a_line_that_is_a_name_remains_whole(world: World) -> None:
+    names = ["7. Himmel", "[x] Box", "Nuts; Bolts Ltd", "A, B, C, D, E and F", "Contoso"]
+    world.given_companies(*names)
+    assert matched(world, text=" \n".join(names).upper()) == [(name.upper(), "exact", name) for name in names]
+    assert [found for *_, found in matched(world, text="1. 7. Himmel\n- Contoso")] == ["7. Himmel", "Contoso"]
+    # Forms show the names that they have stored one on each line.
+    body = {"name": "North", "company_names": names}
+    group = world.client("ada").call("POST", "/api/company-groups", 201, json=body)
+    form = {"name": "South", "company_names": "\n".join(names)}
+    path = f"/admin/company-groups/{group['group_id']}"
+    assert world.client("ada").post(path, data=form).status_code == 303
+
+
 def test_archived_companies_are_not_found(world: World) -> None:
     company_id = world.given_companies("Contoso")["Contoso"]
     world.client("ada").call("PUT", f"/api/companies/{company_id}", 200, json={"archived": True})

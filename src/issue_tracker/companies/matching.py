@@ -46,7 +46,7 @@ def match_text(companies: Sequence[Company], text: str, most: int) -> list[Match
     Returns None if the text contains more than `most` names.
     """
     directory = Directory(companies)
-    names = list(islice(split_names(text, directory.has), most + 1))
+    names = list(islice(split_names(text, directory.has, directory.is_name), most + 1))
     return None if len(names) > most else [directory.match(name) for name in names]
 
 
@@ -69,6 +69,10 @@ class Directory:
     def has(self, name: str) -> bool:
         """Returns whether a company has this name, simplified or not."""
         return bool(self._same(name))
+
+    def is_name(self, name: str) -> bool:
+        """Returns whether this is the name of a company, and not only similar to one."""
+        return key(name) in self._by_key
 
     def exact(self, name: str) -> str | None:
         """Returns the company that a name means exactly, or None. Much faster than `match` if there is none."""

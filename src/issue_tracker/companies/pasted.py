@@ -11,22 +11,29 @@ _MARKER = re.compile(
         )\s*""",
     re.VERBOSE,
 )
-_SEPARATORS = re.compile(r"[\r\n\t;\v\f\u2028\u2029]+")
+_LINE_ENDS = re.compile(r"[\r\n\v\f\u2028\u2029]+")
+_SEPARATORS = re.compile(r"[\t;]+")
 _QUOTES = "\"'“”„«»‘’`"
 
 
-def split_names(text: str, known: Callable[[str], bool]) -> Iterator[str]:
+def split_names(text: str, known: Callable[[str], bool], is_name: Callable[[str], bool]) -> Iterator[str]:
     """Yields the distinct names in a text, in order.
 
     Lines, tabs and semicolons separate names; commas do, too, except inside a `known` name such as “Smith, Jones &
-    Co.”. Bullets, numbers, check boxes, quotation marks and the marks of quoted e-mail are removed.
+    Co.”. Bullets, numbers, check boxes, quotation marks and the marks of quoted e-mail are removed. A line that
+    `is_name` remains whole: forms write names in this way, and a name may begin like an item of a list.
     """
     seen: set[str] = set()
-    for part in _SEPARATORS.split(text):
-        for name in _at_commas(_without_markers(part), known):
+    for line in map(str.strip, _LINE_ENDS.split(text)):
+        for name in [line] if is_name(line) else _in_line(line, known):
             if name not in seen:
                 seen.add(name)
                 yield name
+
+
+def _in_line(line: str, known: Callable[[str], bool]) -> Iterator[str]:
+    for part in _SEPARATORS.split(line):
+        yield from _at_commas(_without_markers(part), known)
 
 
 def _without_markers(text: str) -> str:
