@@ -103,7 +103,9 @@ def test_an_issue_without_companies_is_exported_with_its_fields(world: World) ->
         ("severity", "bad", "severity must be one of low, medium, high, critical"),
         ("next_update_at", "2025-01-09 12:00", "next_update_at must be an instant with an offset"),
         ("tags", "x" * 101, "tags must be at most 100 characters"),
+        ("tags", ",".join(map(str, range(51))), "tags must have at most 50 items"),
         ("references", "T-17", "references must have the form"),
+        ("references", "\n".join(f"PSA: {number}" for number in range(51)), "references must have at most 50 items"),
         ("owner", "nobody@helpdesk.example", "there is no technician"),
     ],
 )
@@ -114,7 +116,7 @@ def test_an_invalid_field_makes_the_row_invalid(
     path = tmp_path / "issues.csv"
     path.write_text(f'name,{column}\nLine,"{cell}"\n')
     [bad] = load(world, path)[1]
-    assert bad.line == 2 and said in bad.reason
+    assert bad.line == 2 + cell.count("\n") and said in bad.reason
     assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 

@@ -7,7 +7,7 @@ assignments.
 from collections.abc import Mapping
 
 from issue_tracker.issues.field_texts import write_fields, write_owner, write_references
-from issue_tracker.issues.fields import FIELDS, WrittenFields
+from issue_tracker.issues.fields import FIELDS, MOST_ITEMS, WrittenFields
 from issue_tracker.issues.models import DetailedAssignment, Issue
 from issue_tracker.issues.queries.owners import Emails
 
@@ -34,7 +34,9 @@ def read_fields(cells: Mapping[str, str]) -> WrittenFields:
         text = cells.get(column, "").strip()
         if text:
             try:
-                values[column] = field.read(text)
+                values[column] = value = field.read(text)
             except ValueError as refused:
                 raise ValueError(f"{column} {refused}") from None
+            if isinstance(value, list) and len(value) > MOST_ITEMS:
+                raise ValueError(f"{column} must have at most {MOST_ITEMS} items")
     return WrittenFields(**values)
