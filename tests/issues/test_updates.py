@@ -108,6 +108,17 @@ def test_an_update_sets_the_status_of_its_companies_in_one_operation(scene: Worl
     ]
 
 
+def test_leaving_out_a_company_does_not_reopen_the_closed_ones(scene: World) -> None:
+    tess = scene.client("tess")
+    before = statuses(tess)
+    assert before["Acme Manufacturing"] == "closed"
+    say(tess, exclude=["Contoso"], status="resolved")
+    assert statuses(tess) == before | {"Fabrikam": "resolved"}
+    path = f"/issues/{tess.call('GET', '/api/issues/Fault', 200)['issue_id']}/updates"
+    assert tess.post(path, data={"body": "Done", "exclude": "Fabrikam", "status": "resolved"}).status_code == 303
+    assert statuses(tess) == before | {"Contoso": "resolved", "Fabrikam": "resolved"}
+
+
 @decided_in_python
 @cases(
     ("body", "status", "field"),

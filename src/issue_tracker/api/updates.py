@@ -72,6 +72,11 @@ class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
         require_one(self)
         refuse_repeated(self)
 
+    @property
+    def lists_companies(self) -> bool:
+        """Whether companies or groups are listed, and not only left out: then closed assignments change, too."""
+        return bool(self.companies or self.company_groups)
+
 
 class UpdateChange(msgspec.Struct, forbid_unknown_fields=True):
     """The changes to make to an update; absent or null leaves a value unchanged."""
@@ -143,7 +148,14 @@ def add_update(request: Request, body: NewUpdate) -> Response:
         exclude=body.exclude,
     )
     added = operations.add_update(
-        request.tx, request.actor, issue, body.body, public=body.public, companies=companies, status=body.status
+        request.tx,
+        request.actor,
+        issue,
+        body.body,
+        public=body.public,
+        companies=companies,
+        status=body.status,
+        reopen=body.lists_companies,
     )
     return json_response(added.update, 201)
 

@@ -44,7 +44,6 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         groups=body.company_groups,
         exclude=body.exclude,
     )
-    named = body.companies or body.company_groups
     before = _statuses(request, issue_id)
     operations.add_update(
         request.tx,
@@ -54,7 +53,8 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         public=body.public,
         companies=companies,
         status=body.status,
-        only_from=tuple(OPEN) if body.status and body.status.open and not named else (),
+        reopen=body.lists_companies,
+        only_from=tuple(OPEN) if body.status and body.status.open and not body.lists_companies else (),
     )
     changed = len(_statuses(request, issue_id).items() - before.items())
     if not (body.status and changed):
