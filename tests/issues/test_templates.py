@@ -116,6 +116,17 @@ def test_a_company_in_a_template_can_be_deleted(world: World) -> None:
     assert (left["company_groups"], left["company_names"]) == ([], [])
 
 
+def test_a_new_issue_leaves_out_archived_companies_of_a_template(world: World) -> None:
+    ada, tess = world.client("ada"), world.client("tess")
+    body = {"name": "Lines", "company_names": ["Contoso", "Fabrikam"]}
+    template = ada.call("POST", "/api/templates", 201, json=body)
+    company = world.given_companies("Contoso")["Contoso"]
+    ada.call("PUT", f"/api/companies/{company}", 200, json={"archived": True})
+    form = tess.get(f"/issues/new?template={template['template_id']}").text
+    shown = form.partition('name="companies"')[2].partition(">")[2].partition("</textarea>")[0]
+    assert shown.split() == ["Fabrikam"]
+
+
 def test_patterns_are_expanded_to_names() -> None:
     at = datetime(2026, 11, 26, 9, 5, tzinfo=UTC)
     assert filled("{date} {time}, {month}: {carrier}", at) == "2026-11-26 09:05 UTC, 2026-11: {carrier}"

@@ -112,7 +112,7 @@ def create(request: Request, form: Form) -> Response:
 def _beginning(request: Request, query: StartQuery, like: Issue | None) -> dict[str, Any]:
     """Returns the initial values of the fields."""
     if query.template:
-        return _from_template(get_template(request.tx, request.actor, query.template))
+        return _from_template(request, get_template(request.tx, request.actor, query.template))
     if like is None:
         return {GROUPS: [query.company_group]} if query.company_group else {}
     texts = texts_of(request, like)
@@ -120,14 +120,16 @@ def _beginning(request: Request, query: StartQuery, like: Issue | None) -> dict[
     return name | {field: texts[field] for field in ("severity", "tags")}
 
 
-def _from_template(template: Template) -> dict[str, Any]:
+def _from_template(request: Request, template: Template) -> dict[str, Any]:
+    # Archived companies would be refused, and only super admins can remove them from the template.
+    current = set(list_names(request.tx, request.actor).values())
     return {
         "name": filled(template.name_pattern or "", now()),
         "description": template.description or "",
         "severity": template.severity or "",
         "tags": ", ".join(template.tags),
         GROUPS: template.company_groups,
-        "companies": "\n".join(template.company_names),
+        "companies": "\n".join(name for name in template.company_names if name in current),
         "first_update": template.first_update or "",
         "first_update_public": template.first_update_public,
     }
