@@ -108,13 +108,16 @@ def _status(value: str | None) -> Status | None:
 
 
 def last_change_after(tx: Connection, actor: Actor, request_id: str) -> Event | None:
-    """Returns the last change of an assignment that this request of the actor changed, to show who changed it since."""
+    """Returns the last change of an assignment that this request of the actor changed, to show who changed it since;
+    None if there is no later one, because the issue itself was deleted or merged.
+    """
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
     if not changes:
         return None
     new = changes[0].event.type is EventType.ASSIGNMENT_CREATED
     types = (*STATUS_CHANGES, EventType.ASSIGNMENT_UPDATED) if new else STATUS_CHANGES
-    return find_last_event(tx, actor, types, *changes[0].place)
+    last = find_last_event(tx, actor, types, *changes[0].place)
+    return None if last is None or last.request_id == request_id else last
 
 
 def _lock_issue(tx: Connection, actor: Actor, issue_id: int) -> IssueHead | None:
