@@ -168,12 +168,24 @@ ACCESS = {
         PATCH /scim/v2/Groups/{id}
         DELETE /scim/v2/Groups/{id}
     """,
-    "super admin": ALERTS
-    + """
+    "super admin": """
         DELETE /api/issues/{issue_name}
-        POST /api/companies
         PUT /api/companies/{company_id}
         DELETE /api/companies/{company_id}
+        GET /issues/{issue_id}/delete
+        POST /issues/{issue_id}/delete
+        GET /admin/companies
+        GET /admin/companies/{company_id}
+        POST /admin/companies/{company_id}
+        POST /admin/companies/{company_id}/delete
+        GET /admin/company-groups
+        GET /admin/company-groups/{group_id}
+        GET /admin/templates
+        GET /admin/templates/{template_id}
+    """,
+    "unlimited super admin": ALERTS
+    + """
+        POST /api/companies
         POST /api/company-groups
         POST /api/company-groups/import
         PUT /api/company-groups/{group_id}
@@ -226,22 +238,12 @@ ACCESS = {
         POST /admin/webhooks/{webhook_id}/test
         POST /admin/webhooks/{webhook_id}/redeliver/{delivery_id}
         POST /admin/webhooks/{webhook_id}/delete
-        GET /issues/{issue_id}/delete
-        POST /issues/{issue_id}/delete
-        GET /admin/companies
         POST /admin/companies
-        GET /admin/companies/{company_id}
-        POST /admin/companies/{company_id}
-        POST /admin/companies/{company_id}/delete
-        GET /admin/company-groups
         POST /admin/company-groups
         POST /admin/company-groups/import
-        GET /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}/delete
-        GET /admin/templates
         POST /admin/templates
-        GET /admin/templates/{template_id}
         POST /admin/templates/{template_id}
         POST /admin/templates/{template_id}/delete
         GET /admin/users
@@ -264,7 +266,9 @@ ACCESS = {
         POST /admin/credentials/revoke
     """,
 }
-"""The role that each route requires. The routes of SCIM accept only SCIM tokens."""
+"""The role that each route requires. An unlimited super admin sees all companies. The routes of SCIM accept only SCIM
+tokens.
+"""
 
 EXPECTED = {line.strip(): access for access, lines in ACCESS.items() for line in lines.split("\n") if line.strip()}
 

@@ -10,7 +10,8 @@ MAY: dict[str, set[str]] = {
     "member": {"signed in"},
     "customer": {"signed in", "customer"},
     "technician": {"signed in", "helpdesk"},
-    "super admin": {"signed in", "helpdesk", "super admin"},
+    "limited super admin": {"signed in", "helpdesk", "super admin"},
+    "super admin": {"signed in", "helpdesk", "super admin", "unlimited super admin"},
 }
 """The access that each role has in addition to public routes."""
 

@@ -22,6 +22,12 @@ def limit(world: World, *companies: str, who: str = "tess") -> None:
     set_access(world, {"companies": list(companies)}, who)
 
 
+def limited_super_admin(world: World, who: str, *companies: str) -> None:
+    """Makes a user a super admin who sees only these companies."""
+    change = {"role": "super_admin", "company_access": {"companies": list(companies)}}
+    world.client("ada").call("PUT", f"{USERS}/{user_id(world, who)}", 200, json=change)
+
+
 def names(client: Client, path: str = "/api/issues") -> dict[str, list[str]]:
     """Returns the issues of a list with their companies."""
     found = client.call("GET", path, 200)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.company_access.limits import USERS, limit, names, set_access, user_id
+from tests.company_access.limits import USERS, limit, limited_super_admin, names, set_access, user_id
 from tests.world import World
 
 
@@ -97,18 +97,22 @@ def test_the_last_super_admin_who_sees_all_companies_cannot_be_limited(world: Wo
 
 
 def test_a_limited_super_admin_cannot_administer_what_concerns_all_companies(world: World) -> None:
-    omar = user_id(world, "omar")
-    world.client("ada").call("PUT", f"{USERS}/{omar}", 200, json={"role": "super_admin"})
-    limit(world, "Contoso", who="omar")
-    client = world.client("omar")
+    limited_super_admin(world, "omar", "Contoso")
+    omar, ada, client = user_id(world, "omar"), user_id(world, "ada"), world.client("omar")
     requests: list[tuple[str, str, Any]] = [
         ("GET", USERS, None),
         ("PUT", f"{USERS}/{omar}", {"company_access": "all"}),
-        ("PUT", f"{USERS}/{user_id(world, 'ada')}", {"password": "another correct horse"}),
+        ("PUT", f"{USERS}/{ada}", {"password": "another correct horse"}),
+        ("PUT", f"{USERS}/999999999", {"password": "another correct horse"}),
+        ("GET", f"{USERS}/{ada}/sessions", None),
+        ("DELETE", f"{USERS}/{ada}/sessions/1", None),
+        ("GET", f"{USERS}/{ada}/tokens", None),
         ("POST", USERS, {"email": "x@y.example", "name": "X", "role": "super_admin"}),
         ("GET", "/api/webhooks", None),
         ("POST", "/api/webhooks", {"url": "https://hooks.helpdesk.example"}),
         ("POST", "/api/company-groups", {"name": "Mine"}),
+        ("POST", "/api/company-groups", {"name": "Mine", "company_names": ["Nobody"]}),
+        ("POST", "/api/company-groups", {"nonsense": True}),
         ("PUT", "/api/company-groups/999999999", {"name": "Mine", "company_names": ["Nobody"]}),
         ("POST", "/api/companies", {"name": "Fabrikam"}),
     ]

@@ -17,9 +17,9 @@ from tests.world import Clock
 ACCESS = {f"{route.method} {route.path}": route.access for route in declared_routes()}
 
 CLOSED = {
-    "tess": {Access.SUPER_ADMIN, Access.PROVIDER},
-    "omar": {Access.PROVIDER},
-    "cara": {Access.HELPDESK, Access.SUPER_ADMIN, Access.PROVIDER},
+    "tess": {Access.SUPER_ADMIN, Access.ADMINISTRATOR, Access.PROVIDER},
+    "omar": {Access.ADMINISTRATOR, Access.PROVIDER},
+    "cara": {Access.HELPDESK, Access.SUPER_ADMIN, Access.ADMINISTRATOR, Access.PROVIDER},
 }
 """Routes that refuse a user before they read anything, whatever is in the database (tests/test_every_route.py)."""
 

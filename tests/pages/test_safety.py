@@ -69,7 +69,7 @@ def test_a_member_sees_only_the_account_page(world: World) -> None:
     client = world.client("mia")
 
     for endpoint in PAGES:
-        if endpoint.safe and endpoint.access in (Access.HELPDESK, Access.SUPER_ADMIN):
+        if endpoint.safe and endpoint.access in (Access.HELPDESK, Access.SUPER_ADMIN, Access.ADMINISTRATOR):
             response = client.get(path_of(endpoint), headers={"Accept": "text/html"})
             assert (endpoint.path, response.status_code) == (endpoint.path, 403)
     assert client.get("/account").status_code == 200

@@ -19,7 +19,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.http.routes import Returns, Routes
 
-routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Alerts", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 class FeedToTry(msgspec.Struct, forbid_unknown_fields=True):

@@ -21,7 +21,7 @@ from issue_tracker.http.responses import json_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import END
 
-routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Alerts", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 Password = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+" + END)]
 

@@ -26,7 +26,7 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name
 from issue_tracker.server.metrics import NO_RECEIVER
 
-routes = Routes("Alerts", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Alerts", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 class Counts(msgspec.Struct):

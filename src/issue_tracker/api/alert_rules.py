@@ -92,7 +92,7 @@ def list_rules(request: Request) -> Response:
 
 @routes.post(
     "/api/alert-rules",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(201, StoredRule, RULE_EXAMPLE),
     example={"name": "Lines", "rule": DEFINITION, "position": 1},
 )
@@ -104,7 +104,7 @@ def create_rule(request: Request, body: NewRule) -> Response:
 
 @routes.put(
     "/api/alert-rules/{id}",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(200, StoredRule, RULE_EXAMPLE),
     example={"position": 1},
 )
@@ -116,7 +116,7 @@ def update_rule(request: Request, id: int, body: RuleChange) -> Response:
     return json_response(changed)
 
 
-@routes.delete("/api/alert-rules/{id}", access=Access.SUPER_ADMIN, returns=Returns(204))
+@routes.delete("/api/alert-rules/{id}", access=Access.ADMINISTRATOR, returns=Returns(204))
 def delete_rule(request: Request, id: int) -> Response:
     """Delete a rule."""
     rule_list.delete_rule(request.tx, request.actor, id)
@@ -125,7 +125,7 @@ def delete_rule(request: Request, id: int) -> Response:
 
 @routes.post(
     "/api/alert-rules/try",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(200, Trial, TRIAL_EXAMPLE),
     example={"receiver": "Prometheus", "labels": {"alertname": "LineDown", "company": "Acme"}},
 )

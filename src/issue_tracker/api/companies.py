@@ -80,7 +80,7 @@ def list_companies(request: Request, query: CompanyQuery) -> Response:
 
 @routes.post(
     "/api/companies",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(201, Company, COMPANY_EXAMPLE | {"open_issues": 0}, headers=("X-Looks-Like",)),
     example={"name": "Acme Manufacturing"},
 )

@@ -5,7 +5,6 @@ from typing import Annotated
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.actor import require_administrator
 from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies.groups import importing, operations, queries
 from issue_tracker.companies.groups.importing import ImportedGroups
@@ -93,7 +92,7 @@ def list_company_groups(request: Request) -> Response:
 
 @routes.post(
     "/api/company-groups",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(201, CompanyGroup, GROUP_EXAMPLE, headers=("X-Looks-Like",)),
     example={"name": "North", "company_names": ["Acme Manufacturing", "Contoso"]},
     errors=(404,),
@@ -107,7 +106,7 @@ def create_company_group(request: Request, body: NewCompanyGroup) -> Response:
 
 @routes.post(
     "/api/company-groups/import",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(200, ImportedCompanyGroups, {"created": 1, "changed": 0, "unchanged": 0}),
     example={"csv": "company_name,group\nContoso,South\n", "dry_run": True},
 )
@@ -137,13 +136,12 @@ def import_text(request: Request, csv: str, *, replace: bool, dry_run: bool = Fa
 
 @routes.put(
     "/api/company-groups/{group_id}",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(200, CompanyGroup, GROUP_EXAMPLE | {"company_names": ["Contoso"]}, headers=("X-Looks-Like",)),
     example={"company_names": ["Contoso"]},
 )
 def update_company_group(request: Request, group_id: int, body: CompanyGroupChange) -> Response:
     """Rename a company group, or replace its companies."""
-    require_administrator(request.actor)  # first, because 403 comes before 404 (contract, section 2)
     companies = None if body.company_names is None else companies_of(request, body)
     before = queries.get_group(request.tx, request.actor, group_id)
     group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
@@ -151,7 +149,7 @@ def update_company_group(request: Request, group_id: int, body: CompanyGroupChan
     return json_response(group, headers=looks_like(similar))
 
 
-@routes.delete("/api/company-groups/{group_id}", access=Access.SUPER_ADMIN, returns=Returns(204))
+@routes.delete("/api/company-groups/{group_id}", access=Access.ADMINISTRATOR, returns=Returns(204))
 def delete_company_group(request: Request, group_id: int) -> Response:
     """Delete a company group, but not its companies."""
     operations.delete_group(request.tx, request.actor, group_id)

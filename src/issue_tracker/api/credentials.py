@@ -20,7 +20,7 @@ from issue_tracker.http.responses import json_response, list_response
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.integers import RowId
 
-routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Users", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 CREDENTIAL_EXAMPLE = {
     "kind": "token",

@@ -18,7 +18,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
 from issue_tracker.http.routes import Returns, Routes
 
-routes = Routes("Group mappings", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Group mappings", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 class NewGroupMapping(msgspec.Struct, forbid_unknown_fields=True):

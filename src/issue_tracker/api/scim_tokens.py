@@ -15,7 +15,7 @@ from issue_tracker.http.responses import SecretResponse, list_response, no_conte
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Name
 
-routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Users", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 class NewScimToken(msgspec.Struct, forbid_unknown_fields=True):

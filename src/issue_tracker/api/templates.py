@@ -106,7 +106,7 @@ def list_templates(request: Request) -> Response:
 
 @routes.post(
     "/api/templates",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(201, Template, TEMPLATE_EXAMPLE),
     example={name: value for name, value in TEMPLATE_EXAMPLE.items() if name != "template_id"},
     errors=(404,),
@@ -119,7 +119,7 @@ def create_template(request: Request, body: NewTemplate) -> Response:
 
 @routes.put(
     "/api/templates/{template_id}",
-    access=Access.SUPER_ADMIN,
+    access=Access.ADMINISTRATOR,
     returns=Returns(200, Template, TEMPLATE_EXAMPLE | {"severity": None}),
     example={"severity": None},
 )
@@ -129,7 +129,7 @@ def update_template(request: Request, template_id: int, body: TemplateChange) ->
     return json_response(operations.update_template(request.tx, request.actor, template_id, body.fields(request, name)))
 
 
-@routes.delete("/api/templates/{template_id}", access=Access.SUPER_ADMIN, returns=Returns(204))
+@routes.delete("/api/templates/{template_id}", access=Access.ADMINISTRATOR, returns=Returns(204))
 def delete_template(request: Request, template_id: int) -> Response:
     """Delete a template; issues that were created from it remain."""
     operations.delete_template(request.tx, request.actor, template_id)

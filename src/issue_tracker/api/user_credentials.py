@@ -19,7 +19,7 @@ from issue_tracker.http.responses import json_response, list_response, no_conten
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.names import Note
 
-routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Users", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 @routes.get("/api/users/{user_id}/sessions", returns=Returns(200, SessionList, SESSIONS_EXAMPLE))

@@ -28,7 +28,7 @@ from issue_tracker.http.responses import SecretResponse, json_response, list_res
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import refuse_repeated
 
-routes = Routes("Users", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Users", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 AllCompanies = Literal["all"]

@@ -17,7 +17,7 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import LINE
 from issue_tracker.integers import RowId
 
-routes = Routes("Webhooks", access=Access.SUPER_ADMIN, proof=Proof.SESSION)
+routes = Routes("Webhooks", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 Url = Annotated[str, Meta(max_length=2000, examples=["https://hooks.example.com/issues"])]
 Types = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 
-from issue_tracker.actor import Actor, require_all_companies, require_super_admin
+from issue_tracker.actor import Actor, require_administrator, require_super_admin
 from issue_tracker.clock import now
 from issue_tracker.companies.groups.queries import is_in_a_group
 from issue_tracker.companies.queries import (
@@ -37,8 +37,7 @@ def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
     Raises Invalid if the name is taken, or has an invisible character; Forbidden for an actor with limited company
     access, who would not see the new company.
     """
-    require_super_admin(actor)
-    require_all_companies(actor)
+    require_administrator(actor)
     require_visible("name", name)
     at = now()
     try:
@@ -60,8 +59,7 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
     Returns how many were created and how many existed. Of equal names, the first spelling is used. Raises Invalid for a
     new name with an invisible character; Forbidden for an actor who would not see them then.
     """
-    require_super_admin(actor)
-    require_all_companies(actor)
+    require_administrator(actor)
     requested = {key(name): name for name in reversed(list(names))}
     existing = find_companies(tx, actor, requested.values())
     missing = {name_key: name for name_key, name in reversed(requested.items()) if name_key not in existing}

@@ -35,6 +35,7 @@ class Access(Enum):
     CUSTOMER = "customer"
     HELPDESK = "helpdesk"
     SUPER_ADMIN = "super admin"
+    ADMINISTRATOR = "unlimited super admin"
     PROVIDER = "SCIM token"
 
 
@@ -57,8 +58,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     """Returns the identity of the sender and sets it as the request's `identity`.
 
     Raises Unauthenticated (401) or Forbidden (403: CSRF token, or a read-only API token). `csrf_field` finds the CSRF
-    token in a posted form, which cannot send a header. It is called only after a session was found, because parsing a
-    form takes time.
+    token in a posted form. It is called only after a session was found, because parsing a form takes time.
     """
     at = now()
     cookie = request.session_cookie
@@ -107,13 +107,13 @@ def note_known_session(tx: Connection, request: Request) -> None:
 
 
 def authorize(identity: Identity, access: Access) -> None:
-    """Raises Forbidden if the user's role is not sufficient for the route."""
+    """Raises Forbidden if the user's role, or a limit of the company access, is not sufficient for the route."""
     if access is Access.HELPDESK:
         require_helpdesk(identity.actor)
     elif access is Access.CUSTOMER:
         require_customer(identity.actor)
-    elif access is Access.SUPER_ADMIN:
-        require_super_admin(identity.actor)
+    elif access in (Access.SUPER_ADMIN, Access.ADMINISTRATOR):
+        require_super_admin(identity.actor, all_companies=access is Access.ADMINISTRATOR)
 
 
 def require_proof(identity: Identity, proof: Proof) -> None:

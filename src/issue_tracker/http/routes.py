@@ -128,7 +128,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def about_accounts(self) -> bool:
         """Whether responses contain account data, credentials or administration, which browsers must not store."""
-        return self.access in (Access.SIGNED_IN, Access.SUPER_ADMIN) or (self.access is Access.PUBLIC and not self.safe)
+        return not self.safe if self.access is Access.PUBLIC else self.access not in (Access.CUSTOMER, Access.HELPDESK)
 
     @property
     def idempotent(self) -> bool:

@@ -144,7 +144,7 @@ class NewCompanies(msgspec.Struct):
     several: list[Name]
 
 
-@admin_routes.post("/admin/companies", shown_by=show_admin)
+@admin_routes.post("/admin/companies", access=Access.ADMINISTRATOR, shown_by=show_admin)
 def create(request: Request, form: Form) -> Response:
     """Adds one or several companies."""
     if several := form.lines("several"):

@@ -38,7 +38,13 @@ def show_groups(request: Request, form: FormView | None = None, import_form: For
     )
 
 
-@routes.post("/admin/company-groups/import", hashes=True, shown_by=show_groups, shown_as="import_form")
+@routes.post(
+    "/admin/company-groups/import",
+    access=Access.ADMINISTRATOR,
+    hashes=True,
+    shown_by=show_groups,
+    shown_as="import_form",
+)
 def import_csv(request: Request, form: Form) -> Response:
     """Imports company groups from pasted CSV; if a row is invalid, nothing is imported."""
     imported = import_text(request, form.get("csv"), replace=bool(form.get("replace")))
@@ -49,7 +55,7 @@ def import_csv(request: Request, form: Form) -> Response:
     return redirect("/admin/company-groups", flash_cookie(request, Flash(imported.sentence)))
 
 
-@routes.post("/admin/company-groups", shown_by=show_groups, form=_FORM)
+@routes.post("/admin/company-groups", access=Access.ADMINISTRATOR, shown_by=show_groups, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a company group."""
     body = form.read(
@@ -69,7 +75,9 @@ def show_group(request: Request, group_id: int, form: FormView | None = None) ->
     return page(request, "companies/group.html", place="admin", section="company-groups", group=group, form=form)
 
 
-@routes.post("/admin/company-groups/{group_id}", hashes=True, shown_by=show_group, form=_FORM)
+@routes.post(
+    "/admin/company-groups/{group_id}", access=Access.ADMINISTRATOR, hashes=True, shown_by=show_group, form=_FORM
+)
 def edit(request: Request, form: Form, group_id: int) -> Response:
     """Renames a company group and replaces its companies."""
     body = form.read(
@@ -82,7 +90,12 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
     return redirect("/admin/company-groups", flash_cookie(request, Flash(text)))
 
 
-@routes.post("/admin/company-groups/{group_id}/delete", shown_by=show_group, form=ShownForm(keep=False))
+@routes.post(
+    "/admin/company-groups/{group_id}/delete",
+    access=Access.ADMINISTRATOR,
+    shown_by=show_group,
+    form=ShownForm(keep=False),
+)
 def delete(request: Request, form: Form, group_id: int) -> Response:
     """Deletes a company group, after a confirmation; its companies remain."""
     group = queries.get_group(request.tx, request.actor, group_id)

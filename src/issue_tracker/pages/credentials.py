@@ -22,7 +22,7 @@ from issue_tracker.pages.templating import page
 from issue_tracker.pages.token_forms import moments
 from issue_tracker.pages.users import ROLES
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 PATH = "/admin/credentials"
 

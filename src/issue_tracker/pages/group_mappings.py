@@ -15,7 +15,7 @@ from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.users import ROLES
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 _FORM = ShownForm({"company_access": "access"}, unknown="companies")
 

@@ -19,7 +19,7 @@ from issue_tracker.pages.receivers import receiver_of_kind
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 HERE = "/admin/alerts/receivers/{id}/mailbox"
 BACK = "/admin/alerts"

@@ -43,7 +43,7 @@ def show_templates(request: Request, form: FormView | None = None) -> Response:
     )
 
 
-@routes.post(HERE, shown_by=show_templates, form=_FORM)
+@routes.post(HERE, access=Access.ADMINISTRATOR, shown_by=show_templates, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a template."""
     body = _read(request, form)
@@ -73,7 +73,7 @@ def show_template(request: Request, template_id: int, form: FormView | None = No
     )
 
 
-@routes.post(f"{HERE}/{{template_id}}", shown_by=show_template, form=_FORM)
+@routes.post(f"{HERE}/{{template_id}}", access=Access.ADMINISTRATOR, shown_by=show_template, form=_FORM)
 def edit(request: Request, form: Form, template_id: int) -> Response:
     """Changes a template."""
     body = _read(request, form)
@@ -81,7 +81,12 @@ def edit(request: Request, form: Form, template_id: int) -> Response:
     return redirect(HERE, flash_cookie(request, Flash("Saved.")))
 
 
-@routes.post(f"{HERE}/{{template_id}}/delete", shown_by=show_template, form=ShownForm(keep=False))
+@routes.post(
+    f"{HERE}/{{template_id}}/delete",
+    access=Access.ADMINISTRATOR,
+    shown_by=show_template,
+    form=ShownForm(keep=False),
+)
 def delete(request: Request, form: Form, template_id: int) -> Response:
     """Deletes a template, after a confirmation."""
     template = queries.get_template(request.tx, request.actor, template_id)

@@ -28,7 +28,7 @@ from issue_tracker.pages.security import KINDS
 from issue_tracker.pages.templating import page
 from issue_tracker.pages.token_forms import REFUSED_TOKEN, REVOKED, lifetimes, moments, read_token, token_view
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 ROLES = {
     Role.TECHNICIAN.value: "Technician",

@@ -21,7 +21,7 @@ from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 SHOWN = 50
 """Number of the latest deliveries that a webhook's page lists."""
