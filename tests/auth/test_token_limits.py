@@ -33,7 +33,9 @@ def status(world: World, token: str, address: str = "127.0.0.1", path: str = "/a
 
 @decided_in_python
 def test_a_token_is_accepted_only_from_its_networks(world: World) -> None:
-    body = BODY | {"networks": ["127.0.0.1", " 127.0.0.1/32 ", "2001:DB8::/32"]}
+    body = BODY | {
+        "networks": ["127.0.0.1", " 127.0.0.1/32 ", "2001:DB8::/32", "::ffff:127.0.0.1", "::ffff:7f00:1/128"]
+    }
     made = world.client().call("POST", TOKENS, 201, json=body)
     assert made["networks"] == ["127.0.0.1/32", "2001:db8::/32"]
     assert world.client().call("GET", TOKENS, 200)["items"][0]["networks"] == made["networks"]
@@ -80,6 +82,8 @@ def _refused_elsewhere(world: World, prompt: Server) -> None:
         ({"networks": ["192.0.2.1/24"]}, "networks[0]"),
         ({"networks": ["10.0.0.0/8", "somewhere"]}, "networks[1]"),
         ({"networks": ["10.0.0.0/33"]}, "networks[0]"),
+        ({"networks": ["fe80::1%eth0"]}, "networks[0]"),
+        ({"networks": ["10.0.0.0/8", "fe80::1%a b"]}, "networks[1]"),
         ({"networks": [f"10.0.0.{number}" for number in range(51)]}, "networks"),
         ({"networks": "10.0.0.0/8"}, "networks"),
         ({"company_access": "none"}, "company_access"),

@@ -13,19 +13,28 @@ MOST = 50
 def read_networks(texts: Sequence[str]) -> tuple[list[str], list[FieldError]]:
     """Returns the distinct networks in canonical form, and the errors of the others.
 
-    A single address is a network of one address. A network whose address has bits beyond its prefix length is rejected,
-    because it may be a mistake: `10.1.2.3/8`.
+    A single address is a network of one address, and an IPv4-mapped IPv6 network is one of IPv4. A network whose
+    address has bits beyond its prefix length is rejected, because it may be a mistake: `10.1.2.3/8`. So is one with a
+    zone (`%eth0`), because the addresses of clients have none.
     """
     found: dict[str, None] = {}
     wrong = []
     for number, text in enumerate(texts):
         try:
-            found[str(ip_network(text.strip()))] = None
+            found[str(_network(text.strip()))] = None
         except ValueError:
             wrong.append(FieldError(f"networks[{number}]", "must be a network such as 192.0.2.0/24 or 2001:db8::/32"))
     if len(texts) > MOST:
         wrong.append(FieldError("networks", f"must have at most {MOST} items"))
     return list(found), wrong
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    if "%" in text:
+        raise ValueError("a network has no zone")
+    network = ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None or network.prefixlen < 96 else ip_network((mapped, network.prefixlen - 96))
 
 
 def stored_networks(networks: Sequence[str]) -> str | None:
