@@ -1,5 +1,7 @@
 """API tokens (contract, section 9)."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 from tests.cases import cases
@@ -25,6 +27,17 @@ def test_a_token_is_shown_once_and_works(world: World) -> None:
     assert listed["total"] == 1 and "token" not in listed["items"][0]
     assert made["token"].split("_", 2)[2] not in str(listed)
     assert world.client("omar").call("GET", TOKENS, 200)["total"] == 0
+
+
+def test_only_one_of_several_simultaneous_tokens_has_a_name(world: World) -> None:
+    clients, start = [world.client() for _ in range(6)], Barrier(6)
+
+    def create(number: int) -> int:
+        start.wait(30)
+        return clients[number].request("POST", TOKENS, json=BODY).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(create, range(6))) == [201, *[400] * 5]
 
 
 def test_a_token_needs_no_csrf_token_and_is_named_in_the_history(world: World) -> None:

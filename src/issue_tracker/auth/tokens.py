@@ -85,6 +85,8 @@ def create_token(
     wrong += wrong_end(settings, expires_at, at)
     if not scopes:
         wrong.append(FieldError("scopes", "must name read, write or both"))
+    # Locked, so that a concurrent request adds no other token with this name, or beyond the limit.
+    tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
     whose = "you already have" if actor.user_id == user_id else "the account already has"
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:
@@ -177,7 +179,6 @@ def _require_service_account(tx: Connection, user_id: int) -> None:
 
 def _require_room(tx: Connection, user_id: int, most: int, whose: str) -> None:
     """Raises Invalid, whose sentence begins with `whose`, if the user already has `most` tokens."""
-    tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
     if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
         raise Invalid(f"{whose} {most} tokens, which is the maximum (tokens_per_user). Revoke one first.")
 

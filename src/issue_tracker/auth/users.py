@@ -277,12 +277,10 @@ def _user(row: Row[Any]) -> User:
 
 def lock_user(tx: Connection, user_id: int) -> User:
     """Returns the user, locked together with all super admins, so that two of them cannot demote each other."""
-    tx.execute(
-        select(users.c.user_id)
-        .where((users.c.user_id == user_id) | (users.c.role == Role.SUPER_ADMIN.value))
-        .order_by(users.c.user_id)
-        .with_for_update()
-    )
+    admins = users.c.role == Role.SUPER_ADMIN.value
+    locked = select(users.c.user_id).where((users.c.user_id == user_id) | admins)
+    # Super admins first, so that transactions that change several users take turns; `key_share` admits references.
+    tx.execute(locked.order_by(admins.desc(), users.c.user_id).with_for_update(key_share=True))
     return get_user(tx, user_id)
 
 
