@@ -35,7 +35,7 @@ def test_sessions_of_a_user_are_listed_and_ended(world: World) -> None:
     there.call("GET", "/api/issues", 200)
     assert ada.call("GET", path, 200)["total"] == 1
     ada.call("DELETE", f"{path}/{oldest}", 404)
-    assert ("session.ended", "Ada Lund", "session from 127.0.0.1") in audit(world)
+    assert ("session.ended", "Ada Lund", "session of tess@helpdesk.example from 127.0.0.1") in audit(world)
 
 
 def test_tokens_of_a_user_are_listed_and_revoked(world: World) -> None:

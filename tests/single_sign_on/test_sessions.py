@@ -168,6 +168,8 @@ def test_only_a_valid_logout_token_ends_sessions(world: World, fake: FakeProvide
     assert who(client) == "tess@helpdesk.example"
     assert send(message(sid="another")) == 200 and who(client) == "tess@helpdesk.example"
     assert send(message()) == 200 and who(client) is None
+    [ended] = [event.note for event in world.history(audit=True) if event.type == "session.ended"]
+    assert ended == "session of tess@helpdesk.example, who signed out at Fake"
     # Sent again, the message does not end sessions that were started since.
     world.clock.advance(minutes=2)
     client, _ = sign_in(world, fake, sid="there")

@@ -18,7 +18,6 @@ from issue_tracker.database.tables import sessions, sign_in_challenges, sign_in_
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.integers import LARGEST_ID
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
@@ -240,14 +239,14 @@ def list_sessions(
 
 def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> None:
     """Ends one of a user's sessions. Raises NotFound for any other."""
-    if session_id > LARGEST_ID:
-        raise NotFound("No such session.")
     ended = sessions.c.id == session_id, sessions.c.user_id == user_id
-    address = tx.execute(select(sessions.c.address).where(*ended)).scalar_one_or_none()
-    if address is None or tx.execute(delete(sessions).where(*ended)).rowcount == 0:
+    owned = select(sessions.c.address, users.c.email).join(users, users.c.user_id == sessions.c.user_id)
+    row = tx.execute(owned.where(*ended)).first()
+    if row is None or tx.execute(delete(sessions).where(*ended)).rowcount == 0:
         raise NotFound("No such session.")
-    signed_out = "signed out" if session_id == actor.session_id else f"session from {address}"
-    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=signed_out)], now())
+    whose = "session" if user_id == actor.user_id else f"session of {row.email}"
+    note = "signed out" if session_id == actor.session_id else f"{whose} from {row.address}"
+    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=note)], now())
 
 
 def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from issue_tracker.auth.sessions import token_hash
-from issue_tracker.database.tables import identities, provider_sessions, sessions
+from issue_tracker.database.tables import identities, provider_sessions, sessions, users
 from issue_tracker.settings import Settings
 
 
@@ -56,13 +56,14 @@ def provider_of_session(tx: Connection, session_id: int) -> str | None:
 
 def end_provider_sessions(
     tx: Connection, issuer: str, *, subject: str | None, session: str | None, until: datetime
-) -> list[int]:
+) -> list[str]:
     """Ends the sessions that have ended at their provider and were started until an instant: those of one provider
-    session, or all of a subject. Returns the ids of their users.
+    session, or all of a subject. Returns the e-mail addresses of their users.
     """
     query = (
-        select(provider_sessions.c.session_id, identities.c.user_id)
+        select(provider_sessions.c.session_id, users.c.email)
         .join(identities, identities.c.id == provider_sessions.c.identity_id)
+        .join(users, users.c.user_id == identities.c.user_id)
         .where(identities.c.issuer == issuer, provider_sessions.c.at <= until)
     )
     if subject is not None:
@@ -71,4 +72,4 @@ def end_provider_sessions(
         query = query.where(provider_sessions.c.provider_sid == session)
     rows = tx.execute(query).all()
     tx.execute(delete(sessions).where(sessions.c.id.in_([row.session_id for row in rows])))
-    return [row.user_id for row in rows]
+    return [row.email for row in rows]

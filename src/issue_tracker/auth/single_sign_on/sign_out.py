@@ -49,6 +49,6 @@ def _end(
 ) -> int:
     issuer, actor = client.provider.issuer, provider_actor(client.provider, request_id)
     ended = end_provider_sessions(tx, issuer, subject=subject, session=session, until=until)
-    note = f"signed out at {client.provider.name}"
-    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=note)] * len(ended), at)
+    notes = [f"session of {email}, who signed out at {client.provider.name}" for email in ended]
+    record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=note) for note in notes], at)
     return len(ended)
