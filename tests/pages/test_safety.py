@@ -55,6 +55,21 @@ def test_public_forms_refuse_other_sites(world: World) -> None:
                 assert (endpoint.path, response.status_code) == (endpoint.path, 403)
 
 
+def test_a_public_form_that_names_a_page_is_refused_like_any_other(world: World) -> None:
+    for path in ("/login/with/removed", "/login/with/removed/sign-out"):
+        response = world.anonymous().post(path, data={"_here": "/login", "logout_token": "x"})
+        assert (path, response.status_code) == (path, 404)
+        assert "There is no such identity provider." in response.text
+
+
+def test_only_forms_that_may_need_a_confirmation_verify_a_password(world: World) -> None:
+    client = world.client()
+    form = {"_csrf": client.headers["X-CSRF-Token"], "_confirm": "wrong", "name": "Tess Tan"}
+    assert client.post("/account/name", data=form).status_code == 303
+    assert client.call("GET", "/api/auth/session", 200)["user"]["name"] == "Tess Tan"
+    assert not [event for event in world.history(audit=True) if event.type == "session.proof_failed"]
+
+
 def test_anonymous_readers_are_sent_to_the_sign_in_page(world: World) -> None:
     client = world.anonymous()
 

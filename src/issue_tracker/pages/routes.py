@@ -87,7 +87,8 @@ class PageRoute(Route, frozen=True, kw_only=True):
                 arguments["query"] = read_query(request.parameters, self.query, request.settings.query_values)
             return arguments
         form = Form.of(request)
-        if form.confirms and request.identity is not None:
+        # Only where a confirmation may be required, because worker threads must not hash a password.
+        if form.confirms and request.identity is not None and (self.hashes or self.outgoing):
             _confirm(request, form)
         if self.proof is Proof.FRESH_SESSION:
             require_fresh_proof(request.actor)
@@ -143,9 +144,9 @@ def _lead(request: Request, path: str) -> Response:
 
 def _back(request: Request, error: AppError) -> Response:
     """Redirects to the page of the form, with the error as its message. Raises the error if that is not possible: for a
-    form that names no page, and for an error that is not about the input of the form.
+    form that names no page, without a session, and for an error that is not about the input of the form.
     """
-    if not isinstance(error, Invalid | NotFound) or Form.of(request).page is None:
+    if request.identity is None or not isinstance(error, Invalid | NotFound) or Form.of(request).page is None:
         raise error
     cookie = flash_cookie(request, Flash(error.detail, wrong=True))
     if len(cookie) > COOKIE_LIMIT:
