@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from issue_tracker.database.tables import idempotency_keys
+from issue_tracker.errors import Conflict
 from issue_tracker.issues import operations
 from issue_tracker.server import stored_responses
 from tests.cases import cases
@@ -127,6 +128,22 @@ def test_an_unexpected_failure_is_not_stored(world: World, monkeypatch: pytest.M
     monkeypatch.undo()
     response = post(client, "k1", {"name": "Fault"})
     assert response.status_code == 201 and "Idempotent-Replayed" not in response.headers
+
+
+def test_a_retry_during_the_first_request_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request may fail after that, so that the next retry has to be performed."""
+    find, running = stored_responses.StoredResponses.find_locked, iter([True])
+
+    def find_locked(*arguments: Any) -> Any:
+        if next(running, False):
+            raise Conflict("A request with the same Idempotency-Key is still running.")
+        return find(*arguments)
+
+    monkeypatch.setattr(stored_responses.StoredResponses, "find_locked", find_locked)
+    new = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician"}
+    ada = world.client("ada")
+    assert post(ada, "k1", new, "/api/users").status_code == 409
+    assert post(ada, "k1", new, "/api/users").status_code == 201
 
 
 @cases(
