@@ -9,9 +9,10 @@ import msgspec
 
 from issue_tracker import clock
 from issue_tracker.actor import Actor, Role, command_line
+from issue_tracker.auth.first_start import no_users
 from issue_tracker.auth.passwords import generate_password, hash_password
 from issue_tracker.auth.user_names import parse_display_name, parse_email
-from issue_tracker.auth.users import create_user, no_users
+from issue_tracker.auth.users import create_user
 from issue_tracker.companies.operations import create_missing_companies
 from issue_tracker.companies.queries import Company, get_companies
 from issue_tracker.database.engine import Database

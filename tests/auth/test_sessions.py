@@ -1,11 +1,15 @@
 """Sessions: listing, ending, limits, and what ends them (contract, section 3)."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from issue_tracker.actor import command_line
+from issue_tracker.auth.passwords import hash_password
+from issue_tracker.auth.users import update_user
 from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.settings import Settings
 from tests.cases import cases
@@ -105,6 +109,20 @@ def test_a_password_set_by_a_super_admin_ends_all_sessions_of_the_user(world: Wo
     world.client("ada").call("PUT", f"/api/users/{user_id(world, 'tess')}", 200, json={"password": NEW})
     assert not alive(first) and not alive(second)
     world.anonymous().call("POST", "/api/auth/login", 200, json={"email": "tess@helpdesk.example", "password": NEW})
+
+
+def test_a_password_set_by_a_super_admin_is_not_replaced_by_a_simultaneous_change(world: World) -> None:
+    """The change began before the password was set, with the session and the password of that time."""
+    client, tess = world.client("tess"), user_id(world, "tess")
+    body = {"current_password": PASSWORD, "new_password": "the choice of a thief"}
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as tx:
+            update_user(tx, command_line("tests"), tess, password_hash=hash_password(NEW))
+            change = pool.submit(client.request, "POST", "/api/auth/password", json=body)
+            time.sleep(0.3)  # until the request waits for this transaction
+        assert change.result().status_code == 401
+    signing_in = {"email": "tess@helpdesk.example", "password": NEW}
+    world.anonymous().call("POST", "/api/auth/login", 200, json=signing_in)
 
 
 def test_an_unused_session_expires_after_twelve_hours(world: World) -> None:

@@ -7,9 +7,10 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.auth.user_names import DisplayName, Email
-from issue_tracker.auth.users import User, create_user, no_users
+from issue_tracker.auth.users import User, create_user
 from issue_tracker.clock import now
-from issue_tracker.database.tables import setup_tokens
+from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.tables import setup_tokens, users
 from issue_tracker.errors import Forbidden
 
 LIFETIME = timedelta(hours=24)
@@ -21,6 +22,14 @@ class SetupRefused(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("This set-up link is not valid, has expired, or has already been used.")
+
+
+_any_user = Prepared(lambda _: select(users.c.user_id).limit(1))
+
+
+def no_users(tx: Connection) -> bool:
+    """Returns whether there is no account yet, not even a disabled one."""
+    return _any_user.row(tx) is None
 
 
 def offer_setup(tx: Connection, token: str, at: datetime) -> None:

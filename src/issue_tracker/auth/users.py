@@ -17,9 +17,8 @@ from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.user_names import DisplayName, Email, require_own_look
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.database.prepared import Prepared
-from issue_tracker.database.tables import invitations, setup_tokens, users
-from issue_tracker.errors import Forbidden, Invalid, NotFound
+from issue_tracker.database.tables import invitations, sessions, setup_tokens, users
+from issue_tracker.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.names import key
@@ -175,13 +174,17 @@ def update_user(
 def change_own_password(tx: Connection, actor: Actor, password_hash: str, *, with_tokens: bool = False) -> None:
     """Sets the actor's own password, ends the actor's other sessions, and voids invitations.
 
-    `with_tokens` revokes the actor's tokens, too. Raises Forbidden for an actor without an account (command line).
+    `with_tokens` revokes the actor's tokens, too. Raises Forbidden for an actor without an account (command line), and
+    Unauthenticated if the actor's session has ended since it was checked, perhaps because of another new password.
     """
     if actor.user_id is None:
         raise Forbidden("Only a user has a password.")
+    user = lock_user(tx, actor.user_id)
+    if tx.execute(select(sessions.c.id).where(sessions.c.id == actor.session_id)).first() is None:
+        raise Unauthenticated
     set_own_password(tx, actor.user_id, password_hash, at := now())
     end_sessions(tx, actor.user_id, keep=actor.session_id)
-    note = f"{get_user(tx, actor.user_id).email} (password)"
+    note = f"{user.email} (password)"
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=note)], at)
     if with_tokens:
         revoke_tokens(tx, actor, actor.user_id)
@@ -252,14 +255,6 @@ def find_credentials(tx: Connection, email: str, *, lock: bool = False) -> tuple
 def password_hash_of(tx: Connection, user_id: int) -> str:
     """Returns the stored password hash of an existing user."""
     return str(tx.execute(select(users.c.password_hash).where(users.c.user_id == user_id)).scalar_one())
-
-
-_any_user = Prepared(lambda _: select(users.c.user_id).limit(1))
-
-
-def no_users(tx: Connection) -> bool:
-    """Returns whether there is no account yet, not even a disabled one."""
-    return _any_user.row(tx) is None
 
 
 def _user(row: Row[Any]) -> User:

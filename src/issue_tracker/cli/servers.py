@@ -13,8 +13,7 @@ import click
 import structlog
 
 from issue_tracker import settings
-from issue_tracker.auth.first_start import offer_setup
-from issue_tracker.auth.users import no_users
+from issue_tracker.auth.first_start import no_users, offer_setup
 from issue_tracker.cli import databases
 from issue_tracker.cli.databases import database_option, open_database
 from issue_tracker.cli.failures import CommandError

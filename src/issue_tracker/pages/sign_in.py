@@ -12,7 +12,7 @@ from issue_tracker.api.auth import (
 from issue_tracker.api.first_start import Setup, create_first_user
 from issue_tracker.api.passkeys import PasskeySignIn
 from issue_tracker.api.passkeys import sign_in as sign_in_by_passkey
-from issue_tracker.auth import first_start, sessions, users
+from issue_tracker.auth import first_start, sessions
 from issue_tracker.auth.challenges import SecondFactorRequired
 from issue_tracker.auth.first_start import SetupRefused
 from issue_tracker.auth.single_sign_on.binding import provider_of_session
@@ -35,7 +35,7 @@ def show_login(request: Request, form: FormView | None = None) -> Response:
     """Shows the form to sign in; before the first account exists, with the hint to open the set-up link."""
     if form is None:
         form = FormView({"next": request.query_params.get("next", "")})
-        if users.no_users(request.tx):
+        if first_start.no_users(request.tx):
             form.notice = "There is no account yet. Open the link that the server printed when it started."
     return sign_in_page(request, form, local(form.values["next"], START), carried=form.values["carried"])
 
