@@ -13,7 +13,7 @@ from issue_tracker.actor import Actor, require_administrator, require_fresh_proo
 from issue_tracker.auth.places import forget_places
 from issue_tracker.auth.sessions import end_sessions, token_hash
 from issue_tracker.auth.tokens import revoke_tokens
-from issue_tracker.auth.users import User, get_user, set_own_password
+from issue_tracker.auth.users import User, get_user, lock_user, set_own_password
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import invitations, users
@@ -96,6 +96,8 @@ def accept(tx: Connection, token: str, password_hash: str, request_id: str, at: 
     Returns the user. Raises InvitationRefused.
     """
     user = find_invited(tx, token, at)
+    # Before the invitation, as in other changes of an account, so that they do not wait for each other.
+    lock_user(tx, user.user_id)
     taken = tx.execute(delete(invitations).where(invitations.c.token_hash == token_hash(token))).rowcount
     if not taken:
         raise InvitationRefused
