@@ -1,5 +1,6 @@
 """An identity provider that changes several groups at the same time, while a super admin changes their members."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from issue_tracker.auth.users import lock_user
 from tests.clients import Client
 from tests.company_access.limits import USERS, user_id
 from tests.scim.directory import GROUP, SCIM, Directory
@@ -46,3 +48,18 @@ def test_simultaneous_changes_to_users_and_groups_do_not_block_each_other(world:
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(act, range(3))) == [{200}] * 3
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # on SQLite, writers take turns
+def test_a_user_is_enabled_again_while_others_change(world: World) -> None:
+    """The other transaction holds the super admins, and then needs the user as well."""
+    directory = Directory(world)
+    bob = directory.create("bob@helpdesk.example")
+    directory.call("DELETE", f"/Users/{bob['id']}", 204)
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as tx:
+            lock_user(tx, user_id(world, "ada"))
+            created = pool.submit(directory.create, "bob@helpdesk.example")
+            time.sleep(0.3)  # until the request waits for this transaction
+            lock_user(tx, int(bob["id"]))
+        assert created.result()["id"] == bob["id"]

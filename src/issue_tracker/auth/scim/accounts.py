@@ -55,14 +55,15 @@ def create_person(tx: Connection, actor: Actor, settings: Settings, fields: Pers
     """
     require_administrator(actor)
     _require_free(tx, settings, fields.user_name)
-    found = find_credentials(tx, fields.email, lock=True)
+    found = find_credentials(tx, fields.email)
     if found is None:
         user = _named(tx, fields, lambda name: create_user(tx, actor, fields.email, name, Role.MEMBER, None))
         user_id = user.user_id
     else:
-        user_id = found[0].user_id
+        user = lock_user(tx, found[0].user_id)
+        user_id = user.user_id
         said = select(scim_users.c.deleted_at).where(scim_users.c.user_id == user_id)
-        if found[0].active or tx.execute(said).scalar_one_or_none() is None:
+        if user.active or tx.execute(said).scalar_one_or_none() is None:
             raise Taken(f"An account for “{fields.email}” already exists.")
         _named(tx, fields, lambda name: update_user(tx, actor, user_id, name=name, active=True))
     _store(tx, user_id, fields)

@@ -22,7 +22,7 @@ from issue_tracker.auth.single_sign_on.identities import (
 )
 from issue_tracker.auth.single_sign_on.person import Person
 from issue_tracker.auth.user_names import DisplayName, parse_display_name
-from issue_tracker.auth.users import User, create_user, find_credentials, get_user, set_own_password
+from issue_tracker.auth.users import User, create_user, find_credentials, get_user, lock_user, set_own_password
 from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.encryption import Keyring
@@ -127,12 +127,12 @@ def _found_or_created(tx: Connection, actor: Actor, settings: Settings, signed: 
     provider, person = signed.provider, signed.person
     if person.email is None:
         raise SignInRefused(NO_ACCOUNT, "the identity is unknown, and its e-mail address is missing or not verified")
-    credentials = find_credentials(tx, person.email, lock=True)
+    credentials = find_credentials(tx, person.email)
     if credentials is None:
         if not provider.create_accounts:
             raise SignInRefused(NO_ACCOUNT, f"{person.email} has no account, and create_accounts is off")
         return _created(tx, actor, person)
-    user = credentials[0]
+    user = lock_user(tx, credentials[0].user_id)
     if not provider.link_by_email:
         raise SignInRefused(NO_ACCOUNT, f"{person.email} has an account, and link_by_email is off")
     if is_break_glass(settings, user.email):
