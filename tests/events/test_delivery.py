@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -106,6 +107,27 @@ def test_410_disables_the_webhook(ada: Client, receiver: Receiver, deliverer: De
     assert receiver.url in event["note"]
     again = ada.call("PUT", path, 200, json={"active": True})
     assert again["active"] is True and again["disabled_reason"] is None
+
+
+def test_the_receiver_at_a_former_url_does_not_disable_the_webhook(
+    world: World, ada: Client, receiver: Receiver, deliverer: Deliverer
+) -> None:
+    """Its response arrives after a super admin has entered the new URL, to which the message is then sent."""
+    path = _webhook(ada, receiver.url)
+    ada.call("POST", f"{path}/test", 202)
+
+    def gone(request: BaseHTTPRequestHandler) -> None:
+        ada.call("PUT", path, 200, json={"url": f"{receiver.url}/new"})
+        receiver.response = responses.status(204)
+        responses.status(410)(request)
+
+    receiver.response = gone
+    assert deliverer.deliver_due() == 1
+    assert ada.call("GET", path, 200)["active"] is True
+    world.clock.advance(seconds=6)
+    assert deliverer.deliver_due() == 1
+    assert _only_delivery(ada, path)["state"] == "delivered"
+    assert receiver.messages[1].path == f"{receiver.messages[0].path}/new"
 
 
 def test_after_about_a_day_of_failures_the_webhook_is_disabled(

@@ -149,7 +149,9 @@ ACTS: dict[EventType, Act] = {
     ),
     EventType.WEBHOOK_UPDATED: _webhook(lambda tx, id_: webhooks.rotate_secret(tx, ADA, KEYRING, id_)),
     EventType.WEBHOOK_DELETED: _webhook(lambda tx, id_: webhooks.delete_webhook(tx, ADA, id_)),
-    EventType.WEBHOOK_DISABLED: _webhook(lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, "gone")),
+    EventType.WEBHOOK_DISABLED: _webhook(
+        lambda tx, id_: webhooks.disable_webhook(tx, ADA, id_, list_webhooks(tx, ADA)[0].url, "gone")
+    ),
 }
 ACTS |= SIGN_IN_ACTS | TEMPLATE_ACTS
 ELSEWHERE = {

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from issue_tracker.actor import command_line
-from issue_tracker.database.tables import deliveries, delivery_attempts
+from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
 from issue_tracker.events.claims import ClaimedDelivery
 from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.webhooks import disable_webhook
@@ -36,7 +36,10 @@ LONGEST_DELAY = timedelta(hours=24)
 
 
 def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, at: datetime) -> None:
-    """Records the outcome of an attempt, and updates the delivery unless its claim has expired."""
+    """Records the outcome of an attempt, and updates the delivery unless its claim has expired.
+
+    What the receiver at a former URL says about itself does not disable the webhook.
+    """
     tx.execute(
         update(delivery_attempts)
         .where(delivery_attempts.c.id == delivery.attempt_id)
@@ -47,7 +50,7 @@ def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, 
     disabled: str | None = None
     if outcome.code is not None and 200 <= outcome.code < 300:
         values |= {"state": State.DELIVERED.value, "attempts": delivery.failures}
-    elif outcome.code == 410:
+    elif outcome.code == 410 and not _has_moved(tx, delivery):
         values["state"] = State.FAILED.value
         disabled = "the receiver responded with 410 Gone"
     elif failures > len(SCHEDULE):
@@ -58,7 +61,13 @@ def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, 
     mine = (deliveries.c.id == delivery.id) & (deliveries.c.claim == delivery.claim)
     updated = tx.execute(update(deliveries).where(mine).values(**values))
     if updated.rowcount and disabled:
-        disable_webhook(tx, command_line("webhook delivery"), delivery.webhook_id, disabled)
+        disable_webhook(tx, command_line("webhook delivery"), delivery.webhook_id, delivery.url, disabled)
+
+
+def _has_moved(tx: Connection, delivery: ClaimedDelivery) -> bool:
+    """Returns whether the webhook got another URL during the attempt, whose receiver has not responded yet."""
+    query = select(webhooks.c.url).where(webhooks.c.id == delivery.webhook_id)
+    return tx.execute(query).scalar() not in (None, delivery.url)
 
 
 def retry_delay(failures: int, retry_after: str | None, at: datetime) -> timedelta:

@@ -123,12 +123,15 @@ def rotate_secret(tx: Connection, actor: Actor, keyring: Keyring, webhook_id: in
     return webhook, secret
 
 
-def disable_webhook(tx: Connection, actor: Actor, webhook_id: int, reason: str) -> None:
-    """Deactivates a webhook whose receiver is gone or fails repeatedly. Pending deliveries wait for its activation."""
+def disable_webhook(tx: Connection, actor: Actor, webhook_id: int, url: str, reason: str) -> None:
+    """Deactivates a webhook whose receiver at this URL is gone or fails repeatedly, unless it has another URL by now.
+
+    Pending deliveries wait for its activation.
+    """
     at = now()
     values = {"active": False, "disabled_reason": reason, "updated_at": at}
-    stopped = tx.execute(update(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.active).values(**values))
-    if stopped.rowcount:
+    same = webhooks.c.id == webhook_id, webhooks.c.url == url, webhooks.c.active
+    if tx.execute(update(webhooks).where(*same).values(**values)).rowcount:
         _record(tx, actor, EventType.WEBHOOK_DISABLED, get_webhook(tx, actor, webhook_id), at, reason)
 
 
