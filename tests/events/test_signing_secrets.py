@@ -21,9 +21,9 @@ from tests.world import Clock, World
 OLD, NEW = "old-" + "o" * 40, "new-" + "n" * 40
 
 
-def stored(database: Database) -> Row[Any, Any]:
+def stored(database: Database) -> Row[Any, Any, Any]:
     with database.read() as tx:
-        return tx.execute(select(webhooks.c.secret, webhooks.c.previous_secret)).one()
+        return tx.execute(select(webhooks.c.secret, webhooks.c.previous_secret, webhooks.c.older_secrets)).one()
 
 
 def create(client: Client, url: str = "http://192.0.2.1/hook") -> dict[str, str]:
@@ -31,13 +31,17 @@ def create(client: Client, url: str = "http://192.0.2.1/hook") -> dict[str, str]
     return made
 
 
+def rotated(client: Client, hook: dict[str, str]) -> str:
+    secret: str = client.call("POST", f"/api/webhooks/{hook['id']}/rotate-secret", 200)["secret"]
+    return secret
+
+
 def test_no_secret_is_stored_in_plain_text(world: World) -> None:
     ada = world.client("ada")
     hook = create(ada)
-    secrets = [hook["secret"], ada.call("POST", f"/api/webhooks/{hook['id']}/rotate-secret", 200)["secret"]]
-    row = stored(world.database)
-    for text in (row.secret, row.previous_secret):
-        assert text is not None and not text.startswith("whsec_")
+    secrets = [hook["secret"], rotated(ada, hook), rotated(ada, hook)]
+    for text in stored(world.database):
+        assert text is not None and "whsec_" not in text
         assert not any(secret.removeprefix("whsec_") in text for secret in secrets)
 
 
@@ -81,31 +85,34 @@ def test_a_key_can_be_replaced(migrated_url: str) -> None:
     settings = {"database_url": migrated_url, "log_level": "error", "deliver_webhooks": False}
     with serving(Settings(**settings)) as server:  # type: ignore[arg-type]
         world = World(server, Clock())
-        create(world.client("ada"))
+        ada = world.client("ada")
+        hook = create(ada)
+        for _ in range(2):
+            rotated(ada, hook)
         world.close()
-        generated = stored(server.database).secret
+        generated = stored(server.database)
 
     done = run("reencrypt", database_url=migrated_url, SECRET_KEY=OLD)
-    lines = ["Encrypted 1 secrets."]
+    lines = ["Encrypted 3 secrets."]
     database = Database(Settings(database_url=migrated_url))
     if not database.sqlite:
         lines.append("Deleted the key that was stored in the database.")
     assert (done.returncode, done.stdout.splitlines()) == (0, lines), done
-    with_old = stored(database).secret
-    assert with_old != generated
+    with_old = stored(database)
+    assert not set(with_old) & set(generated)
     with database.read() as tx:
         assert tx.execute(select(server_key)).all() == []
     if database.sqlite:
         Path(f"{migrated_url.removeprefix('sqlite:///')}-key").unlink()
 
-    assert run("reencrypt", database_url=migrated_url, SECRET_KEY=f"{NEW},{OLD}").stdout == "Encrypted 1 secrets.\n"
-    with_new = stored(database).secret
+    assert run("reencrypt", database_url=migrated_url, SECRET_KEY=f"{NEW},{OLD}").stdout == "Encrypted 3 secrets.\n"
+    with_new = stored(database)
     assert run("reencrypt", database_url=migrated_url, SECRET_KEY=NEW).stdout == "Encrypted 0 secrets.\n"
-    assert stored(database).secret == with_new
+    assert stored(database) == with_new
 
     refused = run("reencrypt", database_url=migrated_url, SECRET_KEY=OLD)
     assert refused.returncode == 1 and "encrypted with another server key: 1." in refused.stderr
-    assert stored(database).secret == with_new
+    assert stored(database) == with_new
     database.close()
 
 

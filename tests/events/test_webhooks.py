@@ -3,13 +3,14 @@ delivery log.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from issue_tracker.events.delivery import Deliverer
+from issue_tracker.events.webhooks import MOST_FORMER
 from tests.clients import Client
 from tests.engines import decided_in_python
 from tests.events.receiver import Receiver
@@ -133,6 +134,34 @@ def test_old_and_new_secret_both_sign_for_a_day(world: World, receiver: Receiver
     ada.call("POST", f"{path}/test", 202)
     deliverer.deliver_due()
     assert receiver.messages[1].headers["webhook-signature"].count("v1,") == 1
+
+
+def test_each_former_secret_signs_for_its_own_day(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
+    ada = world.client("ada")
+    created = _create(ada, receiver.url)
+    path, secrets = f"/api/webhooks/{created['id']}", [created["secret"]]
+    for _ in range(3):
+        secrets.append(ada.call("POST", f"{path}/rotate-secret", 200)["secret"])
+        world.clock.advance(hours=7)
+        ada = world.client("ada")
+    for hours, signing in ((0, secrets), (4, secrets[1:]), (14, secrets[3:])):
+        world.clock.advance(hours=hours)
+        world.client("ada").call("POST", f"{path}/test", 202)
+        deliverer.deliver_due()
+        message = receiver.messages[-1]
+        at = datetime.fromtimestamp(int(message.headers["webhook-timestamp"]), UTC)
+        signatures = {Webhook(secret).sign(message.id, at, message.body.decode()) for secret in signing}
+        assert set(message.headers["webhook-signature"].split()) == signatures
+
+
+def test_the_number_of_former_secrets_is_limited(world: World) -> None:
+    ada = world.client("ada")
+    path = f"/api/webhooks/{_create(ada, 'https://hooks.example.com/')['id']}"
+    for _ in range(MOST_FORMER):
+        ada.call("POST", f"{path}/rotate-secret", 200)
+    assert "within 24 hours" in ada.call("POST", f"{path}/rotate-secret", 400)["detail"]
+    world.clock.advance(hours=25)
+    world.client("ada").call("POST", f"{path}/rotate-secret", 200)
 
 
 def test_a_message_can_be_sent_again(world: World, receiver: Receiver, deliverer: Deliverer) -> None:

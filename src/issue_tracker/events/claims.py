@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, Select, insert, literal, or_, select, up
 from issue_tracker.database.engine import Database, created_id
 from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
 from issue_tracker.events.queries.webhooks import State
+from issue_tracker.events.signing_secrets import former_secrets
 from issue_tracker.events.slots import Slots
 
 WINDOW = 200
@@ -123,6 +124,7 @@ def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> Cla
             webhooks.c.secret,
             webhooks.c.previous_secret,
             webhooks.c.previous_secret_until,
+            webhooks.c.older_secrets,
         )
         .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
         .where(deliveries.c.id == row.id)
@@ -142,9 +144,6 @@ def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> Cla
         lost = (delivery_attempts.c.delivery_id == row.id) & delivery_attempts.c.code.is_(None)
         tx.execute(update(delivery_attempts).where(lost, delivery_attempts.c.error.is_(None)).values(error=LOST))
     attempt = tx.execute(insert(delivery_attempts).values(delivery_id=row.id, at=at))
-    signing = [found.secret]
-    if found.previous_secret and found.previous_secret_until > at:
-        signing.append(found.previous_secret)
     return ClaimedDelivery(
         id=row.id,
         attempt_id=created_id(attempt),
@@ -152,7 +151,7 @@ def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> Cla
         claim=claim,
         webhook_id=found.webhook_id,
         url=found.url,
-        signing_secrets=signing,
+        signing_secrets=[found.secret, *(former.secret for former in former_secrets(found, at))],
         message_id=found.message_id,
         body=found.body,
     )

@@ -4,6 +4,8 @@ import base64
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
+from typing import Any
 
 import msgspec
 import structlog
@@ -23,6 +25,13 @@ PREFIX = "whsec_"
 encrypted."""
 
 
+class FormerSecret(msgspec.Struct, frozen=True):
+    """A secret that was replaced, as it is stored, and the instant (UTC) until which it signs."""
+
+    secret: str
+    until: datetime
+
+
 class Reencrypted(msgspec.Struct, frozen=True):
     """The number of secrets that were re-encrypted, and the ids of webhooks whose secret no available key decrypts."""
 
@@ -33,6 +42,22 @@ class Reencrypted(msgspec.Struct, frozen=True):
 def new_secret() -> str:
     """Returns a new secret in the form that receivers enter."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def former_secrets(webhook: Any, at: datetime) -> list[FormerSecret]:
+    """Returns the former secrets that still sign at an instant, the newest first.
+
+    `webhook` is a row with the columns of former secrets.
+    """
+    found = _older_secrets(webhook)
+    if webhook.previous_secret is not None:
+        found.insert(0, FormerSecret(webhook.previous_secret, webhook.previous_secret_until))
+    return [one for one in found if one.until > at]
+
+
+def stored_form(older: Sequence[FormerSecret]) -> str | None:
+    """Returns former secrets in the form of the column `older_secrets`."""
+    return msgspec.json.encode(older).decode() if older else None
 
 
 def readable_secrets(keyring: Keyring, stored: Sequence[str]) -> list[str]:
@@ -55,20 +80,23 @@ def reencrypt(tx: Connection, keyring: Keyring, *, only_plain: bool = False) -> 
     Leaves secrets that no key decrypts unchanged.
     """
     changed, unreadable = 0, []
-    columns = (webhooks.c.secret, webhooks.c.previous_secret)
+    columns = (webhooks.c.secret, webhooks.c.previous_secret, webhooks.c.older_secrets)
     for row in tx.execute(select(webhooks.c.id, *columns).order_by(webhooks.c.id).with_for_update()).all():
+        older = _older_secrets(row)
+        stored = [row.secret, row.previous_secret, *(one.secret for one in older)]
         try:
-            values = {
-                name: keyring.encrypt(_readable(keyring, stored))
-                for name, stored in (("secret", row.secret), ("previous_secret", row.previous_secret))
-                if stored is not None and _is_due(keyring, stored, only_plain)
-            }
+            secret, previous, *rest = renewed = [
+                _encrypted(keyring, text) if text is not None and _is_due(keyring, text, only_plain) else text
+                for text in stored
+            ]
         except Undecryptable:
             unreadable.append(row.id)
             continue
-        if values:
+        if renewed != stored:
+            kept = stored_form([FormerSecret(text, one.until) for text, one in zip(rest, older, strict=True)])
+            values = {"secret": secret, "previous_secret": previous, "older_secrets": kept}
             tx.execute(update(webhooks).where(webhooks.c.id == row.id).values(**values))
-            changed += len(values)
+            changed += sum(new != old for new, old in zip(renewed, stored, strict=True))
     return Reencrypted(changed, unreadable)
 
 
@@ -92,6 +120,15 @@ def encrypt_stored(database: Database, key: ServerKey) -> None:
                 return
         with database.write() as tx:
             reencrypt(tx, keyring, only_plain=True)
+
+
+def _older_secrets(webhook: Any) -> list[FormerSecret]:
+    stored = webhook.older_secrets
+    return [] if stored is None else msgspec.json.decode(stored, type=list[FormerSecret])
+
+
+def _encrypted(keyring: Keyring, stored: str) -> str:
+    return keyring.encrypt(_readable(keyring, stored))
 
 
 def _is_due(keyring: Keyring, stored: str, only_plain: bool) -> bool:

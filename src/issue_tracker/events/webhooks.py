@@ -26,12 +26,15 @@ from issue_tracker.events.queries.webhooks import (
     webhook_from_row,
 )
 from issue_tracker.events.record import record
-from issue_tracker.events.signing_secrets import new_secret
+from issue_tracker.events.signing_secrets import former_secrets, new_secret, stored_form
 from issue_tracker.new_names import require_visible
 from issue_tracker.outbound.address import parse_address
 
 OVERLAP = timedelta(hours=24)
 """How long the old secret continues to sign after a rotation."""
+
+MOST_FORMER = 20
+"""Maximum number of former secrets that sign: receivers limit the length of headers, and each adds 48 characters."""
 
 
 class WebhookFields(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,18 +106,22 @@ def delete_webhook(tx: Connection, actor: Actor, webhook_id: int) -> None:
 
 
 def rotate_secret(tx: Connection, actor: Actor, keyring: Keyring, webhook_id: int) -> tuple[Webhook, str]:
-    """Gives a webhook a new secret, which is never shown again; for OVERLAP, messages are signed with both.
+    """Gives a webhook a new secret, which is never shown again; for OVERLAP, the replaced one continues to sign.
 
-    Raises NotFound, and ConfirmationRequired.
+    Raises NotFound, Invalid if MOST_FORMER secrets continue to sign already, and ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
     row = _lock(tx, webhook_id)
     at, secret = now(), new_secret()
+    older = former_secrets(row, at)
+    if len(older) >= MOST_FORMER:
+        raise Invalid(f"{MOST_FORMER} secrets were replaced within 24 hours, which is the maximum. Try again later.")
     values = {
         "secret": keyring.encrypt(secret),
         "previous_secret": row.secret,
         "previous_secret_until": at + OVERLAP,
+        "older_secrets": stored_form(older),
         "updated_at": at,
     }
     tx.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(**values))

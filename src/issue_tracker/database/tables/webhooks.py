@@ -23,6 +23,9 @@ webhooks = Table(
     Column("secret", Text, nullable=False),
     Column("previous_secret", Text),
     Column("previous_secret_until", Instant),
+    # Those replaced before the previous one that still signed then: a JSON list of objects with the encrypted `secret`
+    # and `until`.
+    Column("older_secrets", Text),
     Column("disabled_reason", Text),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
