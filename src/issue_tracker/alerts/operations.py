@@ -5,7 +5,7 @@ can change an assignment, and only if no person has changed it since. So a techn
 issue or remove the company from it, and the next repetition does not revert that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -31,6 +31,7 @@ from issue_tracker.database.upserts import upsert
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.assignments import refuse_archived
 from issue_tracker.issues.models import IssueHead
+from issue_tracker.issues.queries.former import lock_issues
 from issue_tracker.issues.queries.issue import find_status
 from issue_tracker.names import key
 from issue_tracker.status import Status
@@ -51,8 +52,10 @@ def receive(
     others = [report for report in reports if not is_repetition(report, stored.get(report.key))]
     wanted = [report.company for report in others if report.company is not None]
     known = find_companies(tx, actor, wanted) if wanted else {}
+    if len(others) > 1:
+        _lock_subjects(tx, actor, others, stored, known)
     outcomes: dict[str, AlertOutcome] = {}
-    # Issues are always opened and locked in the same order, so that two senders do not deadlock.
+    # New issues are always opened in the same order, so that two senders do not deadlock.
     for report in sorted(others, key=lambda report: key(report.issue or "")):
         alert = stored.get(report.key)
         if alert is None:
@@ -102,6 +105,27 @@ def _lock(tx: Connection, actor: Actor, whose: int, reports: Sequence[Report], a
     rows = [{**same, **_columns(report), "key": report.key} for report in new.values()]
     tx.execute(upsert(tx, alerts).on_conflict_do_nothing(), rows)
     return found | lock_alerts(tx, actor, whose, new)
+
+
+def _lock_subjects(
+    tx: Connection,
+    actor: Actor,
+    reports: Sequence[Report],
+    stored: Mapping[str, StoredAlert],
+    known: Mapping[str, Company],
+) -> None:
+    """Locks the companies, and then the issues, that several reports may be about. In the order of the reports, which
+    may contain former names or none, two senders would deadlock. On SQLite, changes wait for each other anyway.
+    """
+    if tx.dialect.name == "sqlite":
+        return
+    firing = [report for report in reports if report.state is AlertState.FIRING]
+    assigned = {company_id for report in firing if (company_id := stored[report.key].company_id) is not None}
+    companies = {one.company_id: one for one in known.values()} | get_companies_by_id(tx, actor, assigned)
+    lock_for_assignment(tx, actor.company_access, companies.values())
+    places = [stored[report.key].issue_id for report in reports if report.key in stored]
+    names = [report.issue for report in firing if report.issue is not None]
+    lock_issues(tx, actor, [issue_id for issue_id in places if issue_id is not None], names)
 
 
 def _fire(

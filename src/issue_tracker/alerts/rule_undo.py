@@ -16,6 +16,7 @@ from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts
 from issue_tracker.issues.assignments import unassign
 from issue_tracker.issues.operations import delete_issue
+from issue_tracker.issues.queries.former import lock_issues
 from issue_tracker.issues.queries.issue import find_issue_head_by_id
 
 MOST_UNSORTED = 10_000
@@ -39,6 +40,8 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     several = _sorted_by(tx, actor, rule_id)
     count = 0
     rows = _lock(tx, list(several))
+    issue_ids = {row.issue_id for row in rows if row.issue_id is not None}
+    lock_issues(tx, actor, issue_ids)
     for row in rows:
         unchanged = row.issue_id is not None and is_unchanged(tx, actor, row.issue_id, row.company_id)
         # The alert for each of several companies has the key of the received alert, followed by the company.
@@ -48,7 +51,7 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
             _unassign(tx, actor, row)
     delete_rule(tx, actor, rule_id)
     sort_again(tx, actor.request_id)
-    for issue_id in sorted({row.issue_id for row in rows if row.issue_id is not None}):
+    for issue_id in sorted(issue_ids):
         _delete_left_behind(tx, actor, issue_id)
     return count
 

@@ -1,14 +1,15 @@
 """Reads of former names and of merged issues."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select, union
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.company_access.queries import access_values
+from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.prepared import Prepared
-from issue_tracker.database.tables import former_names, merged_issues
+from issue_tracker.database.tables import former_names, issues, merged_issues
 from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.models import IssueHead
@@ -26,6 +27,24 @@ def find_issue_by_any_name(tx: Connection, actor: Actor, name: str, *, lock: boo
     access = actor.company_access
     issue_id = _by_name(access.all).scalar(tx, name_key=key(name), **access_values(tx, access))
     return None if issue_id is None else find_issue_head_by_id(tx, actor, issue_id, lock=lock)
+
+
+def lock_issues(tx: Connection, actor: Actor, issue_ids: Iterable[int], names: Iterable[str] = ()) -> None:
+    """Locks those of the issues with these ids, and with these present or former names, that the actor may see.
+
+    The order is that of their ids, in which all changes of several issues lock them, so that two of them do not
+    deadlock.
+    """
+    require_helpdesk(actor)
+    keys = sorted({key(name) for name in names if storable(name)})
+    named = [select(table.c.issue_id).where(table.c.name_key.in_(keys)) for table in (issues, former_names)]
+    found = set(issue_ids) | set(tx.execute(union(*named)).scalars() if keys else ())
+    query = select(issues.c.issue_id).where(issues.c.issue_id.in_(sorted(found)))
+    if not actor.company_access.all:
+        query = query.where(of_visible_issue(issues.c.issue_id, tx.dialect.name))
+    if found:
+        locked = query.order_by(issues.c.issue_id).with_for_update()
+        tx.execute(locked, access_values(tx, actor.company_access))
 
 
 def get_issue_by_any_name(tx: Connection, actor: Actor, name: str) -> IssueHead:

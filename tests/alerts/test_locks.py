@@ -1,0 +1,95 @@
+"""Messages with several alerts lock companies and issues in the order in which other changes of several do.
+
+On SQLite, changes wait for each other.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from issue_tracker.actor import command_line
+from issue_tracker.alerts.rule_undo import undo_rule
+from issue_tracker.companies.queries import get_company_by_name, lock_company
+from issue_tracker.issues.queries.issue import get_issue_head
+from tests.alerts.test_alerts import clear, report, statuses
+from tests.alerts.test_merged_issues import WAITING
+from tests.waiting import eventually
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+
+ACTOR = command_line("tests")
+ASSIGNED = (("first", "First"), ("second", "Second"))
+
+
+def _send(world: World, alerts: Sequence[dict[str, Any]], name: str = "monitor") -> list[str]:
+    found = world.bearer("omar", name=name).call("POST", "/api/alerts", 200, json={"alerts": alerts})
+    return [outcome["action"] for outcome in found["items"]]
+
+
+def _while_locked(
+    world: World, first: Callable[[Connection], Any], second: Callable[[Connection], Any], act: Callable[[], Any]
+) -> Any:
+    """Returns what `act` returns, which waits for a transaction that locks a second row meanwhile."""
+    with ThreadPoolExecutor(1) as thread:
+        with world.database.write() as tx:
+            first(tx)
+            acting = thread.submit(act)
+            eventually(lambda: tx.execute(WAITING).scalar_one() > 0)
+            second(tx)
+        return acting.result(30)
+
+
+def _issue(name: str) -> Callable[[Connection], Any]:
+    return lambda tx: get_issue_head(tx, ACTOR, name, lock=True)
+
+
+def test_issues_are_locked_in_the_order_of_their_ids(world: World) -> None:
+    """Resolved alerts need not name their issues, so an order by names would be that of the sender."""
+    _send(world, [report(key, issue=issue) for key, issue in ASSIGNED])
+    over = [{"key": key, "state": "resolved"} for key, _ in reversed(ASSIGNED)]
+    act = partial(_send, world, over, "over")
+    assert _while_locked(world, _issue("First"), _issue("Second"), act) == ["cleared", "cleared"]
+
+
+def test_issues_with_former_names_are_locked_in_the_order_of_their_ids(world: World) -> None:
+    """Their order by name is another one."""
+    for name, former in (("First", "Z"), ("Second", "A")):
+        world.given_issue(former)
+        world.client("ada").call("PUT", f"/api/issues/{former}", 200, json={"new_name": name})
+    alerts = [report(former, issue=former) for former in "AZ"]
+    act = partial(_send, world, alerts)
+    assert _while_locked(world, _issue("First"), _issue("Second"), act) == ["assigned", "assigned"]
+
+
+def test_companies_are_locked_before_issues(world: World) -> None:
+    """A new name of a company locks the company, and then its issues."""
+    world.given_issue("Line down", {"Fabrikam": "resolved"})
+    alerts = [report("c", company="Contoso"), report("f", company="Fabrikam")]
+
+    def lock(tx: Connection) -> None:
+        lock_company(tx, ACTOR, get_company_by_name(tx, ACTOR, "Fabrikam").company_id)
+
+    assert _while_locked(world, lock, _issue("Line down"), partial(_send, world, alerts)) == ["assigned", "reopened"]
+    assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"}
+    assert clear(world.bearer("omar", name="over"), "c")["action"] == "cleared"
+
+
+def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World) -> None:
+    ada = world.client("ada")
+    made = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Any", "kind": "generic"})
+    rule = {"name": "Any", "rule": {"issue": "{place}", "company": "Contoso"}}
+    rule_id = ada.call("POST", "/api/alert-rules", 201, json=rule)["id"]
+    for name, key in (("First", "z"), ("Second", "a")):
+        message = {"key": key, "state": "firing", "place": name}
+        world.anonymous().call("POST", made["url"].removeprefix(world.server.settings.public_url), 202, json=message)
+
+    def undo() -> int:
+        with world.database.write() as tx:
+            return undo_rule(tx, ACTOR, rule_id)
+
+    assert _while_locked(world, _issue("First"), _issue("Second"), undo) == 2
