@@ -168,6 +168,19 @@ def test_an_issue_is_created_with_its_company_or_not_at_all(itctl: Run, technici
     assert "reserved" in itctl("set", "--create", "Status", "Acme", "new", code=1).stderr
 
 
+def test_a_missing_issue_is_not_created_under_a_former_name(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", companies=["Acme"])
+    technician.update_issue("VPN", new_name="VPN tunnel")
+    itctl("set", "--create", "VPN", "Acme", "monitoring")
+    itctl("set", "--create", "VPN", "Globex", "investigating", "--note", "by phone")
+    [issue] = technician.issues()
+    assert {one.company_name: one.status for one in issue.assignments} == {
+        "Acme": "monitoring",
+        "Globex": "investigating",
+    }
+    assert issue.name == "VPN tunnel"
+
+
 def test_if_exists_ignores_a_missing_issue(itctl: Run, technician: Tracker) -> None:
     itctl("resolve", "VPN", code=1)
     assert itctl("resolve", "VPN", "--if-exists", "--only", "Acme") == ("", "")

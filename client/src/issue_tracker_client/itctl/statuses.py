@@ -61,8 +61,9 @@ def set_status(
             # Created together with its company, so that an unknown company leaves no issue behind. Only a change of
             # status can carry a note, so with a note the company starts as new and is changed below.
             first = None if note else status
-            tracker.ensure_issue(issue, description=description, companies=[(company, first)])
-            changed = tracker.set_status(issue, company, status, note=note, **given)
+            found = tracker.ensure_issue(issue, description=description, companies=[(company, first)])
+            # An issue that had the name before has another one now.
+            changed = tracker.set_status(found.name, company, status, note=note, **given)
     connection.report(changed, json, f"{changed.issue_name} / {changed.company_name}: {changed.status}")
 
 
