@@ -73,6 +73,15 @@ def test_the_first_rule_that_matches_decides(world: World) -> None:
     assert [(rule["name"], rule["position"]) for rule in left] == [("Everything", 1), ("Elsewhere", 2)]
 
 
+def test_a_rule_that_stays_in_its_place_is_not_changed(world: World) -> None:
+    first, last = (given_rule(world, name)["id"] for name in ("First", "Last"))
+    ada = world.client("ada")
+    for rule_id, position in ((first, 1), (last, 2), (last, 500)):
+        kept = ada.call("PUT", f"/api/alert-rules/{rule_id}", 200, json={"position": position})
+        assert kept["position"] == min(position, 2)
+    assert ada.call("GET", "/api/events?type=alert_rule.updated", 200)["total"] == 0
+
+
 def test_a_group_stands_for_all_of_its_companies(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     group = {"name": "Contoso Fibre", "company_names": ["Contoso", "Fabrikam"]}

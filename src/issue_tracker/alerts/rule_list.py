@@ -70,7 +70,7 @@ def create_rule(
     require_administrator(actor)
     require_visible("name", name)
     lock_rules(tx)
-    last = tx.execute(select(func.count()).select_from(alert_rules)).scalar_one()
+    last = _count(tx)
     if last >= MOST_RULES:
         raise Invalid(f"There are {MOST_RULES} rules, which is the maximum.")
     at = now()
@@ -91,7 +91,8 @@ def update_rule(
     rule: Rule | None = None,
     position: int | None = None,
 ) -> StoredRule:
-    """Changes the fields that are not None, and applies the rules to the unsorted alerts.
+    """Changes the fields that are not None, and applies the rules to the unsorted alerts. A position beyond the last
+    one means the last one.
 
     Raises NotFound, Invalid, and Forbidden unless the actor is a super admin.
     """
@@ -107,7 +108,7 @@ def update_rule(
         values["definition"] = _stored(rule)
     if values:
         tx.execute(update(alert_rules).where(alert_rules.c.id == rule_id).values(**values, updated_at=now()))
-    if position is not None and position != stored.position:
+    if position is not None and min(position, _count(tx)) != stored.position:
         _move(tx, rule_id, position)
         values["position"] = position
     if values:
@@ -180,6 +181,10 @@ def _group(tx: Connection, receiver: str, labels: Mapping[str, str]) -> str | No
         if not storable(receiver) or tx.execute(query).scalar() != Kind.FEED.value:
             return None
     return labels.get("company_group")
+
+
+def _count(tx: Connection) -> int:
+    return int(tx.execute(select(func.count()).select_from(alert_rules)).scalar_one())
 
 
 def _move(tx: Connection, rule_id: int, position: int) -> None:
