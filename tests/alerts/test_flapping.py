@@ -46,6 +46,18 @@ def test_a_flapping_alert_remains_open_and_is_marked(world: World) -> None:
     assert len(updates(world)) == 1
 
 
+def test_another_alert_does_not_clear_what_a_flapping_one_keeps_open(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, flap_changes=1, flap_minutes=30)
+    assert flap(world, path, "firing") == ["opened"]
+    assert send(world, path, message(check="other")) == {"received": 1, "kept": 1}
+    assert flap(world, path, "resolved", "firing", "resolved") == ["kept", "kept", "held"]
+    assert send(world, path, message("resolved", check="other")) == {"received": 1, "kept": 1}
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"}
+    wait(world, minutes=31)
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"}
+
+
 def test_a_flapping_alert_does_not_keep_another_one_from_clearing(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, flap_changes=1, flap_minutes=30)

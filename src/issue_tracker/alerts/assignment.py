@@ -4,7 +4,7 @@ from sqlalchemy import Connection, update
 
 from issue_tracker.actor import Actor
 from issue_tracker.alerts.models import AlertAction, Report, StoredAlert
-from issue_tracker.alerts.queries import is_another_firing
+from issue_tracker.alerts.queries import is_kept_open_by_another
 from issue_tracker.companies.queries import Company, get_companies_by_id
 from issue_tracker.database.tables import alerts
 from issue_tracker.errors import Invalid
@@ -94,7 +94,7 @@ def clear_assignment(
     tx: Connection, actor: Actor, alert: StoredAlert, summary: str | None
 ) -> tuple[AlertAction, IssueHead | None, Company | None, Status | None]:
     """Sets the assignment of a resolved alert to its `cleared_status`, if alerts opened it, nobody has changed it
-    since, and no other alert is firing for it. If a person has changed it, adds an internal update which says that the
+    since, and no other alert keeps it open. If a person has changed it, adds an internal update which says that the
     alert is over. Returns what was done, and the assignment.
     """
     issue, company = find_subject(tx, actor, alert.issue_id, alert.company_id)
@@ -102,7 +102,7 @@ def clear_assignment(
         return AlertAction.IGNORED, None, None, None
     status = find_status(tx, actor, issue.issue_id, company.company_id)
     ids = issue.issue_id, company.company_id
-    if status is None or status in FINISHED or is_another_firing(tx, actor, alert.alert_id, *ids):
+    if status is None or status in FINISHED or is_kept_open_by_another(tx, actor, alert.alert_id, *ids):
         return AlertAction.KEPT, issue, company, status
     if not is_unchanged(tx, actor, *ids):
         add_update(tx, actor, issue, _over(alert, summary), companies=[company])

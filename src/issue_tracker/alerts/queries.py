@@ -151,8 +151,8 @@ def stored_alert(row: Any) -> StoredAlert:
     )
 
 
-def is_another_firing(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> bool:
-    """Returns whether another alert is firing for the same assignment."""
+def is_kept_open_by_another(tx: Connection, actor: Actor, alert_id: int, issue_id: int, company_id: int) -> bool:
+    """Returns whether another alert is firing for the same assignment, or has not been resolved for long enough yet."""
     require_helpdesk(actor)
     return bool(_others.scalar(tx, alert_id=alert_id, issue_id=issue_id, company_id=company_id))
 
@@ -261,7 +261,7 @@ _others = Prepared(
         exists().where(
             alerts.c.issue_id == bindparam("issue_id", type_=Id),
             alerts.c.company_id == bindparam("company_id", type_=Id),
-            alerts.c.state == AlertState.FIRING.value,
+            or_(alerts.c.state == AlertState.FIRING.value, alerts.c.due_at.is_not(None)),
             alerts.c.alert_id != bindparam("alert_id", type_=Id),
         )
     )

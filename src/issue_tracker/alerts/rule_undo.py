@@ -9,7 +9,7 @@ from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.assignment import find_subject, is_unchanged
 from issue_tracker.alerts.messages import decide_for, labels_of, sort_again
 from issue_tracker.alerts.models import AlertState
-from issue_tracker.alerts.queries import is_another_firing, is_left_by_alerts
+from issue_tracker.alerts.queries import is_kept_open_by_another, is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
 from issue_tracker.database.prepared import among, numbers
@@ -30,7 +30,7 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     """Deletes a rule, and returns how many alerts are unsorted again.
 
     The alerts that it sorted lose the assignments that alerts opened, unless a person has changed them since, or
-    another alert is firing for them. Then the remaining rules are applied. An issue that has no companies left is
+    another alert keeps them open. Then the remaining rules are applied. An issue that has no companies left is
     deleted if alerts opened it, and nobody has touched it since. Raises NotFound, and Forbidden unless the actor is a
     super admin.
     """
@@ -47,7 +47,7 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
         # The alert for each of several companies has the key of the received alert, followed by the company.
         received_key = row.key.removesuffix(f"@{row.company_key}") if several[row.alert_id] else row.key
         count += _make_unsorted(tx, row, received_key)
-        if unchanged and not is_another_firing(tx, actor, row.alert_id, row.issue_id, row.company_id):
+        if unchanged and not is_kept_open_by_another(tx, actor, row.alert_id, row.issue_id, row.company_id):
             _unassign(tx, actor, row)
     delete_rule(tx, actor, rule_id)
     sort_again(tx, actor.request_id)
