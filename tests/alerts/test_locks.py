@@ -12,10 +12,14 @@ import pytest
 from sqlalchemy import Connection
 
 from issue_tracker.actor import command_line
+from issue_tracker.alerts.models import AlertState, Report
+from issue_tracker.alerts.operations import receive
 from issue_tracker.alerts.rule_undo import undo_rule
 from issue_tracker.companies.queries import get_company_by_name, lock_company
 from issue_tracker.issues.queries.issue import get_issue_head
-from tests.alerts.test_alerts import clear, report, statuses
+from issue_tracker.names import parse_issue_name
+from issue_tracker.retention import Retention
+from tests.alerts.test_alerts import clear, listed, report, send, statuses
 from tests.alerts.test_merged_issues import WAITING
 from tests.waiting import eventually
 from tests.world import World
@@ -23,6 +27,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 
 ACTOR = command_line("tests")
+LINE = parse_issue_name("Line down")
 ASSIGNED = (("first", "First"), ("second", "Second"))
 
 
@@ -77,6 +82,23 @@ def test_companies_are_locked_before_issues(world: World) -> None:
     assert _while_locked(world, lock, _issue("Line down"), partial(_send, world, alerts)) == ["assigned", "reopened"]
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"}
     assert clear(world.bearer("omar", name="over"), "c")["action"] == "cleared"
+
+
+def test_an_alert_that_fires_again_is_not_deleted_as_an_old_one(world: World) -> None:
+    """Its report began before the retention, and is committed after it. Otherwise the alert would never clear."""
+    monitor = world.bearer("omar")
+    send(monitor)
+    clear(monitor)
+    world.clock.advance(days=91)
+    retention = Retention(world.database, world.server.settings)
+    with ThreadPoolExecutor(1) as thread:
+        with world.database.write() as tx:
+            receive(tx, ACTOR, [Report(key="probe/contoso", state=AlertState.FIRING, issue=LINE, company="Contoso")])
+            pruning = thread.submit(retention.prune, world.clock.now())
+            eventually(lambda: pruning.done() or tx.execute(WAITING).scalar_one() > 0)
+        pruning.result(30)
+    assert [alert["state"] for alert in listed(world)] == ["firing"]
+    assert clear(world.bearer("omar", name="over"))["action"] == "cleared"
 
 
 def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World) -> None:
