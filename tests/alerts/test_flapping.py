@@ -101,3 +101,25 @@ def test_alerts_are_damped_unless_a_rule_disables_it(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     outcomes = flap(world, path, *["firing", "resolved"] * 7)
     assert outcomes.count("cleared") == 5 and outcomes[-1] == "held"
+
+
+def test_an_alert_that_was_held_follows_its_new_names_once_it_is_over(world: World) -> None:
+    """Until then it keeps its assignment open, as an alert does that fires all the time."""
+    path = given_receiver(world, "alertmanager")
+    rule = given_rule(world, steady_minutes=10)
+
+    def report(state: str, company: str) -> dict[str, int]:
+        [alert] = message(state, company=company)["alerts"]
+        return send(world, path, {"alerts": [alert | {"fingerprint": "1"}]})
+
+    assert report("firing", "Contoso") == {"received": 1, "opened": 1}
+    assert report("resolved", "Contoso") == {"received": 1, "held": 1}
+    new = {"rule": {"issue": "Outage", "steady_minutes": 10}}
+    world.client("ada").call("PUT", f"/api/alert-rules/{rule['id']}", 200, json=new)
+    assert report("firing", "Fabrikam") == {"received": 1, "kept": 1}
+    assert report("resolved", "Fabrikam") == {"received": 1, "held": 1}
+    wait(world, minutes=11)
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"}
+    assert report("firing", "Fabrikam") == {"received": 1, "opened": 1}
+    assert statuses(world, "LineDown") == {"Contoso": "resolved"}
+    assert statuses(world, "Outage") == {"Fabrikam": "investigating"}

@@ -102,7 +102,7 @@ def _lock(tx: Connection, actor: Actor, whose: int, reports: Sequence[Report], a
     if not new:
         return found
     same = {"namespace": whose, "count": 0, "first_at": at, "changed_at": at, "last_at": at}
-    rows = [{**same, **_columns(report), "key": report.key} for report in new.values()]
+    rows = [{**same, **_names(report), **_details(report), "key": report.key} for report in new.values()]
     tx.execute(upsert(tx, alerts).on_conflict_do_nothing(), rows)
     return found | lock_alerts(tx, actor, whose, new)
 
@@ -140,7 +140,7 @@ def _fire(
     if report.strict:
         _require_assignable(report, company)
     count = alert.count + (not report.again) if repeated else 1
-    values = _columns(report) | {"count": count, "due_at": None, "unsorted": False}
+    values = _details(report) | {"count": count, "due_at": None, "unsorted": False}
     if not report.again:
         values["last_at"] = at
     if not repeated:
@@ -151,8 +151,10 @@ def _fire(
             # removed the assignment, because the alert seemed to be over.
             outcome = _with_assignment(tx, actor, report, alert, AlertAction.KEPT, count)
             if outcome.status is not None and outcome.status.open:
+                # The names remain those of the assignment that it keeps, even if the report contains others.
                 store(tx, alert, **values)
                 return outcome
+    values |= _names(report)
     if report.issue is None or company is None or company.archived:
         store(tx, alert, **values | {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None})
         return outcome_of(report.key, report.state, AlertAction.UNSORTED, count=count)
@@ -199,13 +201,20 @@ def _require_assignable(report: Report, company: Company | None) -> None:
     refuse_archived([company], f"{report.field}company")
 
 
-def _columns(report: Report) -> dict[str, object]:
+def _names(report: Report) -> dict[str, object]:
+    """Returns the columns with the names of the issue and of the company. They must be stored together with the ids."""
     return {
-        "state": report.state.value,
         "issue_text": report.issue or "",
         "issue_key": key(report.issue or ""),
         "company_text": report.company or "",
         "company_key": key(report.company or ""),
+    }
+
+
+def _details(report: Report) -> dict[str, object]:
+    """Returns the other columns of a report, except for its key."""
+    return {
+        "state": report.state.value,
         "severity": report.severity and report.severity.value,
         "summary": report.summary or None,
         "url": report.url,
