@@ -46,6 +46,16 @@ def test_a_flapping_alert_remains_open_and_is_marked(world: World) -> None:
     assert len(updates(world)) == 1
 
 
+def test_the_note_of_a_held_alert_is_the_last_summary(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, steady_minutes=10)
+    for state, summary in (("firing", "No carrier"), ("resolved", "Carrier is back")):
+        [alert] = message(state)["alerts"]
+        send(world, path, {"alerts": [alert | {"annotations": {"summary": summary}}]})
+    wait(world, minutes=11)
+    assert [(event.to_value, event.note) for event in world.history()[-1:]] == [("resolved", "Carrier is back")]
+
+
 def test_another_alert_does_not_clear_what_a_flapping_one_keeps_open(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, flap_changes=1, flap_minutes=30)

@@ -177,6 +177,19 @@ def test_a_held_alert_opens_an_issue_only_if_it_lasts(world: World) -> None:
     assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
 
 
+def test_an_unsorted_alert_is_held_for_as_long_as_it_must_fire(world: World) -> None:
+    """The time for which it was unsorted counts."""
+    path = given_receiver(world, "alertmanager")
+    for check in ("disk", "line"):
+        send(world, path, message(company="", check=check))
+        wait(world, minutes=8)
+    given_rule(world, issue="{check}", company="Contoso", hold_minutes=10)
+    assert statuses(world, "disk") == {"Contoso": "investigating"}
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 1
+    wait(world, minutes=3)
+    assert statuses(world, "line") == {"Contoso": "investigating"}
+
+
 def test_a_flapping_alert_changes_nothing_until_it_is_stable(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     given_rule(world, steady_minutes=10, cleared_status="monitoring")

@@ -158,8 +158,8 @@ def _fire(
     if report.issue is None or company is None or company.archived:
         store(tx, alert, **values | {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None})
         return outcome_of(report.key, report.state, AlertAction.UNSORTED, count=count)
-    due_at = alert.due_at if repeated else at + report.hold
-    if due_at is not None and due_at > at:
+    due_at = (alert.changed_at if repeated else at) + report.hold
+    if due_at > at:
         store(tx, alert, **values | {"due_at": due_at, "issue_id": None, "company_id": None})
         return outcome_of(report.key, report.state, AlertAction.HELD, company=company, count=count)
     issue, action = open_assignment(tx, actor, report, find_issue(tx, actor, report, alert), company)
@@ -178,7 +178,9 @@ def _clear(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, at:
     if steady and alert.issue_id is not None:
         if changes.flapping and not alert.flapping:
             say_flapping(tx, actor, alert, report)
-        store(tx, alert, **values, due_at=at + steady, cleared_status=report.cleared_status.value)
+        # The summary becomes the note of the change: that of the firing alert would contradict it.
+        held = {"cleared_status": report.cleared_status.value, "summary": report.summary}
+        store(tx, alert, **values, **held, due_at=at + steady)
         return _with_assignment(tx, actor, report, alert, AlertAction.HELD, 1)
     store(tx, alert, **values, due_at=None)
     alert = msgspec.structs.replace(alert, cleared_status=report.cleared_status)
