@@ -178,10 +178,6 @@ ACCESS = {
         GET /admin/companies/{company_id}
         POST /admin/companies/{company_id}
         POST /admin/companies/{company_id}/delete
-        GET /admin/company-groups
-        GET /admin/company-groups/{group_id}
-        GET /admin/templates
-        GET /admin/templates/{template_id}
     """,
     "unlimited super admin": ALERTS
     + """
@@ -239,10 +235,14 @@ ACCESS = {
         POST /admin/webhooks/{webhook_id}/redeliver/{delivery_id}
         POST /admin/webhooks/{webhook_id}/delete
         POST /admin/companies
+        GET /admin/company-groups
+        GET /admin/company-groups/{group_id}
         POST /admin/company-groups
         POST /admin/company-groups/import
         POST /admin/company-groups/{group_id}
         POST /admin/company-groups/{group_id}/delete
+        GET /admin/templates
+        GET /admin/templates/{template_id}
         POST /admin/templates
         POST /admin/templates/{template_id}
         POST /admin/templates/{template_id}/delete

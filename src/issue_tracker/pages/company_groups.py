@@ -15,7 +15,7 @@ from issue_tracker.pages.pasted_companies import pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 _FORM = ShownForm(unknown="company_names")
 
@@ -40,7 +40,6 @@ def show_groups(request: Request, form: FormView | None = None, import_form: For
 
 @routes.post(
     "/admin/company-groups/import",
-    access=Access.ADMINISTRATOR,
     hashes=True,
     shown_by=show_groups,
     shown_as="import_form",
@@ -55,7 +54,7 @@ def import_csv(request: Request, form: Form) -> Response:
     return redirect("/admin/company-groups", flash_cookie(request, Flash(imported.sentence)))
 
 
-@routes.post("/admin/company-groups", access=Access.ADMINISTRATOR, shown_by=show_groups, form=_FORM)
+@routes.post("/admin/company-groups", shown_by=show_groups, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a company group."""
     body = form.read(
@@ -75,9 +74,7 @@ def show_group(request: Request, group_id: int, form: FormView | None = None) ->
     return page(request, "companies/group.html", place="admin", section="company-groups", group=group, form=form)
 
 
-@routes.post(
-    "/admin/company-groups/{group_id}", access=Access.ADMINISTRATOR, hashes=True, shown_by=show_group, form=_FORM
-)
+@routes.post("/admin/company-groups/{group_id}", hashes=True, shown_by=show_group, form=_FORM)
 def edit(request: Request, form: Form, group_id: int) -> Response:
     """Renames a company group and replaces its companies."""
     body = form.read(
@@ -92,7 +89,6 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
 
 @routes.post(
     "/admin/company-groups/{group_id}/delete",
-    access=Access.ADMINISTRATOR,
     shown_by=show_group,
     form=ShownForm(keep=False),
 )

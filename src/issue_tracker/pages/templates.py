@@ -20,7 +20,7 @@ from issue_tracker.pages.pasted_companies import GROUPS, pasted_names
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page
 
-routes = PageRoutes(access=Access.SUPER_ADMIN)
+routes = PageRoutes(access=Access.ADMINISTRATOR)
 
 HERE = "/admin/templates"
 SEVERITIES = [("", "None"), *((severity.value, severity.label) for severity in Severity)]
@@ -43,7 +43,7 @@ def show_templates(request: Request, form: FormView | None = None) -> Response:
     )
 
 
-@routes.post(HERE, access=Access.ADMINISTRATOR, shown_by=show_templates, form=_FORM)
+@routes.post(HERE, shown_by=show_templates, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a template."""
     body = _read(request, form)
@@ -73,7 +73,7 @@ def show_template(request: Request, template_id: int, form: FormView | None = No
     )
 
 
-@routes.post(f"{HERE}/{{template_id}}", access=Access.ADMINISTRATOR, shown_by=show_template, form=_FORM)
+@routes.post(f"{HERE}/{{template_id}}", shown_by=show_template, form=_FORM)
 def edit(request: Request, form: Form, template_id: int) -> Response:
     """Changes a template."""
     body = _read(request, form)
@@ -83,7 +83,6 @@ def edit(request: Request, form: Form, template_id: int) -> Response:
 
 @routes.post(
     f"{HERE}/{{template_id}}/delete",
-    access=Access.ADMINISTRATOR,
     shown_by=show_template,
     form=ShownForm(keep=False),
 )

@@ -54,14 +54,16 @@ CUSTOMER_PLACES = [("portal", PORTAL, "Your issues")]
 
 
 class User(msgspec.Struct, frozen=True):
-    """The user who requested the page."""
+    """The user who requested the page. An `administrator` is a super admin who sees all companies: only these
+    administer what concerns all companies, such as users, groups and new companies.
+    """
 
     user_id: int
     name: str
     email: str
     super_admin: bool
     helpdesk: bool
-    all_companies: bool
+    administrator: bool
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,14 +158,15 @@ def _places(actor: Actor) -> list[tuple[str, str, str]]:
 def _around(request: Request) -> Page:
     """Returns the frame of every page of the signed-in user. Reads nothing from the database."""
     session = request.current_session
-    admin, all_companies = session.role is Role.SUPER_ADMIN, request.actor.company_access.all
-    administration = ("admin", "/admin/users" if all_companies else "/admin/companies", "Admin")
+    admin = session.role is Role.SUPER_ADMIN
+    administrator = admin and request.actor.company_access.all
+    administration = ("admin", "/admin/users" if administrator else "/admin/companies", "Admin")
     return Page(
         theme=_theme(request),
         here=here(request),
         csrf=csrf_token(request.session_token),
         home=home_of(session.role),
-        actor=User(session.user_id, session.name, session.email, admin, request.actor.helpdesk, all_companies),
+        actor=User(session.user_id, session.name, session.email, admin, request.actor.helpdesk, administrator),
         places=[*PLACES, administration] if admin else _places(request.actor),
         posted=not request.safe,
         providers=bool(request.settings.identity_providers),
