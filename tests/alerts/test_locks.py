@@ -4,7 +4,6 @@ On SQLite, changes wait for each other.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -20,8 +19,7 @@ from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name
 from issue_tracker.retention import Retention
 from tests.alerts.test_alerts import clear, listed, report, send, statuses
-from tests.alerts.test_merged_issues import WAITING
-from tests.waiting import eventually
+from tests.locks import during
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
@@ -36,19 +34,6 @@ def _send(world: World, alerts: Sequence[dict[str, Any]], name: str = "monitor")
     return [outcome["action"] for outcome in found["items"]]
 
 
-def _while_locked(
-    world: World, first: Callable[[Connection], Any], second: Callable[[Connection], Any], act: Callable[[], Any]
-) -> Any:
-    """Returns what `act` returns, which waits for a transaction that locks a second row meanwhile."""
-    with ThreadPoolExecutor(1) as thread:
-        with world.database.write() as tx:
-            first(tx)
-            acting = thread.submit(act)
-            eventually(lambda: tx.execute(WAITING).scalar_one() > 0)
-            second(tx)
-        return acting.result(30)
-
-
 def _issue(name: str) -> Callable[[Connection], Any]:
     return lambda tx: get_issue_head(tx, ACTOR, name, lock=True)
 
@@ -58,7 +43,7 @@ def test_issues_are_locked_in_the_order_of_their_ids(world: World) -> None:
     _send(world, [report(key, issue=issue) for key, issue in ASSIGNED])
     over = [{"key": key, "state": "resolved"} for key, _ in reversed(ASSIGNED)]
     act = partial(_send, world, over, "over")
-    assert _while_locked(world, _issue("First"), _issue("Second"), act) == ["cleared", "cleared"]
+    assert during(world, _issue("First"), act, _issue("Second")) == ["cleared", "cleared"]
 
 
 def test_issues_with_former_names_are_locked_in_the_order_of_their_ids(world: World) -> None:
@@ -68,7 +53,7 @@ def test_issues_with_former_names_are_locked_in_the_order_of_their_ids(world: Wo
         world.client("ada").call("PUT", f"/api/issues/{former}", 200, json={"new_name": name})
     alerts = [report(former, issue=former) for former in "AZ"]
     act = partial(_send, world, alerts)
-    assert _while_locked(world, _issue("First"), _issue("Second"), act) == ["assigned", "assigned"]
+    assert during(world, _issue("First"), act, _issue("Second")) == ["assigned", "assigned"]
 
 
 def test_companies_are_locked_before_issues(world: World) -> None:
@@ -79,7 +64,7 @@ def test_companies_are_locked_before_issues(world: World) -> None:
     def lock(tx: Connection) -> None:
         lock_company(tx, ACTOR, get_company_by_name(tx, ACTOR, "Fabrikam").company_id)
 
-    assert _while_locked(world, lock, _issue("Line down"), partial(_send, world, alerts)) == ["assigned", "reopened"]
+    assert during(world, lock, partial(_send, world, alerts), _issue("Line down")) == ["assigned", "reopened"]
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"}
     assert clear(world.bearer("omar", name="over"), "c")["action"] == "cleared"
 
@@ -91,12 +76,8 @@ def test_an_alert_that_fires_again_is_not_deleted_as_an_old_one(world: World) ->
     clear(monitor)
     world.clock.advance(days=91)
     retention = Retention(world.database, world.server.settings)
-    with ThreadPoolExecutor(1) as thread:
-        with world.database.write() as tx:
-            receive(tx, ACTOR, [Report(key="probe/contoso", state=AlertState.FIRING, issue=LINE, company="Contoso")])
-            pruning = thread.submit(retention.prune, world.clock.now())
-            eventually(lambda: pruning.done() or tx.execute(WAITING).scalar_one() > 0)
-        pruning.result(30)
+    again = Report(key="probe/contoso", state=AlertState.FIRING, issue=LINE, company="Contoso")
+    during(world, lambda tx: receive(tx, ACTOR, [again]), lambda: retention.prune(world.clock.now()))
     assert [alert["state"] for alert in listed(world)] == ["firing"]
     assert clear(world.bearer("omar", name="over"))["action"] == "cleared"
 
@@ -114,4 +95,4 @@ def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World)
         with world.database.write() as tx:
             return undo_rule(tx, ACTOR, rule_id)
 
-    assert _while_locked(world, _issue("First"), _issue("Second"), undo) == 2
+    assert during(world, _issue("First"), undo, _issue("Second")) == 2

@@ -1,18 +1,13 @@
 """Alerts of merged issues clear what alerts opened, and do not overwrite changes by people."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from sqlalchemy import text
 
 from issue_tracker.actor import command_line
 from issue_tracker.alerts.queries import lock_alerts
 from issue_tracker.issues.queries.issue import get_issue_head
 from tests.alerts.test_alerts import clear, send, set_status, statuses
-from tests.waiting import eventually
+from tests.locks import during
 from tests.world import World
-
-WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
 
 
 def merge(world: World, source: str, into: str) -> None:
@@ -67,12 +62,11 @@ def test_a_merge_and_a_report_do_not_block_each_other(world: World) -> None:
     """A report locks its alert before its issue. A merge that did it the other way round would be a deadlock."""
     world.given_issue("Outage")
     send(world.bearer("omar"))
-    monitor = command_line("tests")
-    with ThreadPoolExecutor(1) as thread:
-        with world.database.write() as tx:
-            assert lock_alerts(tx, monitor, 0, ["probe/contoso"])
-            merging = thread.submit(merge, world, "Line down", "Outage")
-            eventually(lambda: tx.execute(WAITING).scalar_one() > 0)
-            assert get_issue_head(tx, monitor, "Line down", lock=True).name == "Line down"
-        merging.result(30)
+    actor = command_line("tests")
+    during(
+        world,
+        lambda tx: lock_alerts(tx, actor, 0, ["probe/contoso"]),
+        lambda: merge(world, "Line down", "Outage"),
+        lambda tx: get_issue_head(tx, actor, "Line down", lock=True),
+    )
     assert statuses(world, "Outage") == {"Contoso": "investigating"}

@@ -1,6 +1,5 @@
 """Passwords that only their users know: invitations, and the restrictions until a given password is replaced."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +12,7 @@ from issue_tracker.auth.users import lock_user, update_user
 from issue_tracker.database.tables import invitations
 from tests.clients import Client
 from tests.engines import decided_in_python
+from tests.locks import during
 from tests.world import CAST, PASSWORD, World
 
 NEW = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician"}
@@ -140,13 +140,13 @@ def test_a_link_that_is_used_simultaneously_works_once(world: World) -> None:
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # on SQLite, writers take turns
 def test_a_link_is_refused_while_the_account_is_being_disabled(world: World) -> None:
     made, token = invite(world)
-    with ThreadPoolExecutor(1) as pool:
-        with world.database.write() as tx:
-            lock_user(tx, made["user_id"])
-            accepted = pool.submit(accept, world, token)
-            time.sleep(0.3)  # until the request waits for this transaction
-            update_user(tx, command_line("tests"), made["user_id"], active=False)
-        assert accepted.result().status_code == 403
+    refused = during(
+        world,
+        lambda tx: lock_user(tx, made["user_id"]),
+        lambda: accept(world, token),
+        lambda tx: update_user(tx, command_line("tests"), made["user_id"], active=False),
+    )
+    assert refused.status_code == 403
 
 
 def test_a_forgotten_password_is_replaced_by_a_link(world: World) -> None:

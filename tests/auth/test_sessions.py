@@ -1,7 +1,6 @@
 """Sessions: listing, ending, limits, and what ends them (contract, section 3)."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from issue_tracker.settings import Settings
 from tests.cases import cases
 from tests.clients import Client
 from tests.engines import decided_in_python
+from tests.locks import during
 from tests.server import serving
 from tests.world import PASSWORD, Clock, World
 
@@ -115,12 +115,13 @@ def test_a_password_set_by_a_super_admin_is_not_replaced_by_a_simultaneous_chang
     """The change began before the password was set, with the session and the password of that time."""
     client, tess = world.client("tess"), user_id(world, "tess")
     body = {"current_password": PASSWORD, "new_password": "the choice of a thief"}
-    with ThreadPoolExecutor(1) as pool:
-        with world.database.write() as tx:
-            update_user(tx, command_line("tests"), tess, password_hash=hash_password(NEW))
-            change = pool.submit(client.request, "POST", "/api/auth/password", json=body)
-            time.sleep(0.3)  # until the request waits for this transaction
-        assert change.result().status_code == 401
+    hashed = hash_password(NEW)
+    refused = during(
+        world,
+        lambda tx: update_user(tx, command_line("tests"), tess, password_hash=hashed),
+        lambda: client.request("POST", "/api/auth/password", json=body),
+    )
+    assert refused.status_code == 401
     signing_in = {"email": "tess@helpdesk.example", "password": NEW}
     world.anonymous().call("POST", "/api/auth/login", 200, json=signing_in)
 

@@ -1,35 +1,19 @@
 """A request that uses a company while another transaction changes it acts on the company as the change leaves it."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from issue_tracker.actor import command_line
 from issue_tracker.companies.operations import delete_company, update_company
 from issue_tracker.names import parse_name
 from tests.clients import Client
-from tests.waiting import eventually
+from tests.locks import during
 from tests.world import World
 
 ADMIN = command_line("tests")
-WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()")
-
-
-def during(world: World, change: Callable[[Connection], Any], act: Callable[[], Any]) -> Any:
-    """Starts `act` while a transaction with `change` is open, and returns its result after the commit.
-
-    On PostgreSQL the commit follows when `act` waits for the transaction; on SQLite every change waits for it.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        with world.database.write() as tx:
-            change(tx)
-            acting = thread.submit(act)
-            if world.engine == "postgresql":
-                eventually(lambda: acting.done() or tx.execute(WAITING).scalar_one() > 0)
-        return acting.result(30)
 
 
 def archiving(ids: dict[str, int], name: str) -> Callable[[Connection], Any]:

@@ -1,6 +1,5 @@
 """An identity provider that changes several groups at the same time, while a super admin changes their members."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from issue_tracker.auth.users import lock_user
 from tests.clients import Client
 from tests.company_access.limits import USERS, user_id
+from tests.locks import during
 from tests.scim.directory import GROUP, SCIM, Directory
 from tests.world import World
 
@@ -56,10 +56,10 @@ def test_a_user_is_enabled_again_while_others_change(world: World) -> None:
     directory = Directory(world)
     bob = directory.create("bob@helpdesk.example")
     directory.call("DELETE", f"/Users/{bob['id']}", 204)
-    with ThreadPoolExecutor(1) as pool:
-        with world.database.write() as tx:
-            lock_user(tx, user_id(world, "ada"))
-            created = pool.submit(directory.create, "bob@helpdesk.example")
-            time.sleep(0.3)  # until the request waits for this transaction
-            lock_user(tx, int(bob["id"]))
-        assert created.result()["id"] == bob["id"]
+    created = during(
+        world,
+        lambda tx: lock_user(tx, user_id(world, "ada")),
+        lambda: directory.create("bob@helpdesk.example"),
+        lambda tx: lock_user(tx, int(bob["id"])),
+    )
+    assert created["id"] == bob["id"]
