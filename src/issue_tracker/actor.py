@@ -115,12 +115,10 @@ def require_customer(actor: Actor) -> None:
         raise Forbidden("Customer access is required.")
 
 
-def require_super_admin(actor: Actor, *, all_companies: bool = False) -> None:
-    """Raises Forbidden unless the actor is a super admin and, with `all_companies`, may see all companies."""
+def require_super_admin(actor: Actor) -> None:
+    """Raises Forbidden unless the actor is a super admin."""
     if not actor.super_admin:
         raise Forbidden("Super admin access is required.")
-    if all_companies:
-        require_all_companies(actor)
 
 
 def anonymous_actor(name: str = "somebody", request_id: str = "") -> Actor:
@@ -158,7 +156,8 @@ def require_administrator(actor: Actor) -> None:
     """Raises Forbidden unless the actor is a super admin who may see all companies, because accounts, company access,
     groups and webhooks concern all of them.
     """
-    require_super_admin(actor, all_companies=True)
+    require_super_admin(actor)
+    require_all_companies(actor)
 
 
 def command_line(name: str) -> Actor:

@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from issue_tracker.actor import require_administrator
 from issue_tracker.alerts.mailboxes.imap import opened
 from issue_tracker.alerts.mailboxes.oauth import NoToken
 from issue_tracker.alerts.mailboxes.operations import remove_mailbox, set_mailbox
@@ -119,7 +118,6 @@ def read_mailbox(request: Request, receiver_id: int, body: NewMailbox) -> Mailbo
     mailbox, password = body.settings(), body.password
     keyring = request.app_state.server_key.keyring()
     with request.read() as tx:
-        require_administrator(request.actor)
         get_receiver(tx, request.actor, receiver_id)
         require_usable(mailbox)
         if password is None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from issue_tracker.actor import require_customer, require_fresh_proof, require_helpdesk, require_super_admin
+from issue_tracker import actor
 from issue_tracker.auth.scim.tokens import ScimHolder, touch_scim_token
 from issue_tracker.auth.sessions import csrf_matches, find_session, touch_after, touch_session, was_session
 from issue_tracker.auth.token_networks import accepts
@@ -93,8 +93,8 @@ def find_bearer(request: Request, find: Callable[[str], Holder | None]) -> Holde
     if holder is None:
         raise Unauthenticated
     if not accepts(holder.networks, request.address):
-        actor, what = holder.actor(request.request_id), "used outside its networks"
-        request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, actor, what, request.address)
+        sender, what = holder.actor(request.request_id), "used outside its networks"
+        request.app_state.deferred_events.note(EventType.TOKEN_REFUSED, sender, what, request.address)
         raise Unauthenticated
     return holder
 
@@ -109,11 +109,13 @@ def note_known_session(tx: Connection, request: Request) -> None:
 def authorize(identity: Identity, access: Access) -> None:
     """Raises Forbidden if the user's role, or a limit of the company access, is not sufficient for the route."""
     if access is Access.HELPDESK:
-        require_helpdesk(identity.actor)
+        actor.require_helpdesk(identity.actor)
     elif access is Access.CUSTOMER:
-        require_customer(identity.actor)
-    elif access in (Access.SUPER_ADMIN, Access.ADMINISTRATOR):
-        require_super_admin(identity.actor, all_companies=access is Access.ADMINISTRATOR)
+        actor.require_customer(identity.actor)
+    elif access is Access.SUPER_ADMIN:
+        actor.require_super_admin(identity.actor)
+    elif access is Access.ADMINISTRATOR:
+        actor.require_administrator(identity.actor)
 
 
 def require_proof(identity: Identity, proof: Proof) -> None:
@@ -125,7 +127,7 @@ def require_proof(identity: Identity, proof: Proof) -> None:
     if identity.session is None:
         raise Forbidden("This requires a session; a token is not enough.")
     if proof is Proof.FRESH_SESSION:
-        require_fresh_proof(identity.actor)
+        actor.require_fresh_proof(identity.actor)
 
 
 def record_use(request: Request, identity: Identity) -> None:

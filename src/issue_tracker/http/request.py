@@ -104,14 +104,12 @@ class Request(StarletteRequest):
     @property
     def path(self) -> str:
         """The canonical path: percent-encoded in one way (docs/decisions/0003-names-in-paths.md)."""
-        path: str = self.scope["path"]
-        return path
+        return str(self.scope["path"])
 
     @property
     def query_text(self) -> str:
         """The query string as it was sent."""
-        query: bytes = self.scope["query_string"]
-        return query.decode("latin-1")
+        return str(self.scope["query_string"], "latin-1")
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
