@@ -27,7 +27,7 @@ _Convert = Callable[[Any], Any]
 class _Compiled:
     """A statement for one kind of database: its SQL, the conversion of its parameters, and the struct of its rows."""
 
-    __slots__ = ("constants", "converters", "order", "row", "sent", "sql")
+    __slots__ = ("constants", "converters", "order", "rows_type", "sent", "sql")
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         on_server = dialect.name == "postgresql"
@@ -45,14 +45,21 @@ class _Compiled:
             for name, value in compiled.params.items()
             if not compiled.binds[name].required
         }
-        self.row: Any = None
-        """The type of a list of rows, known once a cursor has described the columns."""
+        self.rows_type: Any = None
+        """The type of all rows, known once a cursor has described the columns."""
+
+    def run(self, tx: Connection, values: dict[str, Any]) -> Any:
+        """Executes the statement and returns its cursor."""
+        parameters, connection = self.parameters(values), driver(tx)
+        if self.sent is None:
+            return connection.execute(self.sql, parameters)
+        return connection.run(self.sent, parameters)
 
     def rows_of(self, cursor: Any, rows: Sequence[Any]) -> list[Any]:
         """Returns the rows that this cursor fetched, as structs. Named tuples would cost three times as much."""
-        if self.row is None:
-            self.row = list[_row_struct([column[0] for column in cursor.description])]  # type: ignore[misc]
-        structs: list[Any] = msgspec.convert(rows, self.row)
+        if self.rows_type is None:
+            self.rows_type = _rows_struct([column[0] for column in cursor.description])
+        structs: list[Any] = msgspec.convert((rows,), self.rows_type).rows
         return structs
 
     def parameters(self, values: dict[str, Any]) -> Any:
@@ -89,11 +96,7 @@ class Prepared:
 
     def run(self, tx: Connection, **values: Any) -> Any:
         """Executes the statement and returns its cursor."""
-        compiled = self._for(tx)
-        parameters, connection = compiled.parameters(values), driver(tx)
-        if compiled.sent is None:
-            return connection.execute(compiled.sql, parameters)
-        return connection.run(compiled.sent, parameters)
+        return self._for(tx).run(tx, values)
 
     def send(self, tx: Connection, **values: Any) -> Any:
         """Returns a cursor. On PostgreSQL, the statement is sent together with the next one, or when rows are fetched
@@ -101,7 +104,7 @@ class Prepared:
         """
         compiled = self._for(tx)
         if compiled.sent is None:
-            return self.run(tx, **values)
+            return compiled.run(tx, values)
         return driver(tx).send(compiled.sent, compiled.parameters(values))
 
     def run_many(self, tx: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -117,8 +120,9 @@ class Prepared:
 
     def rows(self, tx: Connection, **values: Any) -> list[Any]:
         """Returns every row, as structs whose attributes are the selected columns, by their names or labels."""
-        cursor = self.run(tx, **values)
-        return self._for(tx).rows_of(cursor, cursor.fetchall())
+        compiled = self._for(tx)
+        cursor = compiled.run(tx, values)
+        return compiled.rows_of(cursor, cursor.fetchall())
 
     def fetch(self, tx: Connection, cursor: Any) -> list[Any]:
         """Returns every row of a cursor from `send`, in the same form."""
@@ -126,9 +130,10 @@ class Prepared:
 
     def row(self, tx: Connection, **values: Any) -> Any:
         """Returns the first row, in the same form; None if there is none."""
-        cursor = self.run(tx, **values)
+        compiled = self._for(tx)
+        cursor = compiled.run(tx, values)
         found = cursor.fetchone()
-        return None if found is None else self._for(tx).rows_of(cursor, (found,))[0]
+        return None if found is None else compiled.rows_of(cursor, (found,))[0]
 
     def all(self, tx: Connection, **values: Any) -> list[tuple[Any, ...]]:
         """Returns every row, as plain tuples."""
@@ -144,15 +149,19 @@ class Prepared:
         return None if row is None else row[0]
 
 
-def _row_struct(names: Sequence[str]) -> type[msgspec.Struct]:
-    """Returns a struct type with one attribute for each column, to be decoded from a sequence of values.
+def _rows_struct(names: Sequence[str]) -> type[msgspec.Struct]:
+    """Returns a struct type whose attribute `rows` is a list of structs with one attribute for each column.
+
+    msgspec stores what it needs for a conversion with a struct type only. For a list, it would work that out at each
+    conversion, which takes longer than to convert a few rows.
 
     Raises ValueError for an expression without a usable or unique name: it needs a label.
     """
     unusable = [name for name in names if not name.isidentifier() or names.count(name) > 1]
     if unusable:
         raise ValueError(f"every column of a prepared statement needs a name of its own, unlike {unusable}")
-    return msgspec.defstruct("Row", [(name, Any) for name in names], array_like=True, frozen=True, gc=False)
+    row: Any = msgspec.defstruct("Row", [(name, Any) for name in names], array_like=True, frozen=True, gc=False)
+    return msgspec.defstruct("Rows", [("rows", list[row])], array_like=True, gc=False)
 
 
 def among(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:

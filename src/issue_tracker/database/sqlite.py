@@ -1,6 +1,7 @@
 """Connections to SQLite, transactions on them, and the meaning of SQLite's errors."""
 
 import sqlite3
+from collections.abc import Callable
 from errno import EMFILE, ENFILE
 from os import strerror
 from pathlib import Path
@@ -16,6 +17,7 @@ from issue_tracker.database.log_size import LogSize
 from issue_tracker.database.sqlite_file import SqliteFile
 from issue_tracker.database.write_queue import FairLock, begin_write
 from issue_tracker.errors import Cause, Unavailable
+from issue_tracker.names import Name
 
 log = structlog.get_logger("issue_tracker.database")
 
@@ -24,6 +26,13 @@ MAPPED, UNMAPPED = "mmap_size=1073741824", "mmap_size=0"
 every commit of another connection (docs/decisions/0015)."""
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", MAPPED)
+
+_ADAPTERS: dict[type, Callable[[Any], Any]] = {type(None): {}.get, bool: int, bytes: bytes, Name: str}
+"""Conversions of parameters, by their types. For every other type than `int`, `float` and `str`, Python's `sqlite3`
+searches for a conversion, at the end by raising two exceptions, which takes longer than to call one of these."""
+
+for _type, _adapt in _ADAPTERS.items():
+    sqlite3.register_adapter(_type, _adapt)
 
 _MAPPING = "mapping"
 """The key in a connection's `info` of the current value: MAPPED or UNMAPPED."""

@@ -65,7 +65,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     session = find_session(tx, request.settings, cookie, at) if cookie else None
     if cookie and session:
         # Set before the CSRF token is checked, so that a refusal, too, is logged and recorded as this user's.
-        request.identity = identity = Identity(session.actor(request.request_id), session, cookie)
+        identity = request.set_identity(Identity(session.actor(request.request_id), session, cookie))
         request.known_session = True
         header = request.header("x-csrf-token")
         if not request.safe and not csrf_matches(cookie, csrf_field() if header is None else header):
@@ -73,7 +73,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
         return identity
     note_known_session(tx, request)
     holder = find_bearer(request, lambda token: find_token(tx, request.settings, token, at))
-    request.identity = identity = Identity(holder.actor(request.request_id), token=holder)
+    identity = request.set_identity(Identity(holder.actor(request.request_id), token=holder))
     if not request.safe:
         if cookie is not None:
             raise Forbidden(CSRF_REFUSED)

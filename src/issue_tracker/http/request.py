@@ -61,9 +61,9 @@ class Identity(msgspec.Struct, frozen=True):
 class Request(StarletteRequest):
     """One request, answered in a worker thread.
 
-    `content` is the body, read before the handler runs; None if it exceeded `body_limit`. `identity` is None on a
-    public route. `known_session` says that the session cookie names a session, possibly one that has ended. `tx` is
-    the open transaction; a route that declares `transaction=False` opens its own with `read` or `write`.
+    `content` is the body, read before the handler runs; None if it exceeded `body_limit`. `identity` is the sender;
+    None on a public route, and before authentication. `known_session` says that the session cookie names a session,
+    possibly one that has ended. `tx` is the open transaction; a route that declares `transaction=False` opens its own.
     """
 
     def __init__(self, scope: Scope, receive: Receive, app_state: AppState) -> None:
@@ -71,7 +71,7 @@ class Request(StarletteRequest):
         self.app_state = app_state
         self.content: bytes | None = b""
         self.body_limit = BODY_LIMIT
-        self._identity: Identity | None = None
+        self.identity: Identity | None = None
         self.known_session = False
         self.posted: Any = None
         """The form that a page has parsed from the body, so that the body is parsed only once."""
@@ -79,15 +79,11 @@ class Request(StarletteRequest):
         """When (UTC) the response may change without a commit; None if only a commit can change it."""
         self._tx: Connection | None = None
 
-    @property
-    def identity(self) -> Identity | None:
-        """The sender of the request; None on a public route, and before authentication."""
-        return self._identity
-
-    @identity.setter
-    def identity(self, identity: Identity) -> None:
-        self._identity = identity
+    def set_identity(self, identity: Identity) -> Identity:
+        """Sets the sender, whom the access log then names, and returns it."""
+        self.identity = identity
         self.log_user(identity.actor.user_id)
+        return identity
 
     def log_user(self, user_id: int | None) -> None:
         """Makes the access log name the user."""

@@ -51,8 +51,7 @@ class ScimRoute(Route, frozen=True, kw_only=True):
     def identify(self, tx: Connection, request: Request) -> Identity:
         """Authenticates the identity provider by its SCIM token. Raises Unauthenticated."""
         holder = find_bearer(request, lambda token: find_scim_token(tx, request.settings, token, now()))
-        request.identity = identity = Identity(holder.actor(request.request_id), scim=holder)
-        return identity
+        return request.set_identity(Identity(holder.actor(request.request_id), scim=holder))
 
     def admit(self, identity: Identity) -> None:
         """Admits every SCIM token."""
