@@ -1,9 +1,14 @@
-"""The fields of an issue as texts, in the cells of files and in forms. References have one line each, in the form
-`System: key URL`, in which the URL is optional; tags are separated by commas.
+"""The fields of an issue as texts, in the cells of files and in forms. Tags are separated by commas. References have
+one line each, in the form `System: key URL`, in which the URL is optional.
+
+A system or a key that would be misread there stands in quotation marks, and those within it are doubled: a system with
+a colon, a key that ends with a web address, and both if they begin with a quotation mark. Every reference that the API
+accepts can therefore be read again from its text.
 
 Every function that reads a text raises ValueError, with the reason, for an invalid one.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -25,7 +30,31 @@ def write_owner(owner: Owner | None, emails: Emails) -> str:
 
 def write_references(references: Iterable[Reference]) -> str:
     """Returns a line for each reference."""
-    return "\n".join(f"{one.system}: {one.key}{f' {one.url}' if one.url else ''}" for one in references)
+    return "\n".join(_write_reference(one) for one in references)
+
+
+def _write_reference(one: Reference) -> str:
+    system = _quoted(one.system) if ":" in one.system or one.system.startswith('"') else one.system
+    ends_with_address = not one.url and _is_address(one.key.rpartition(" ")[2])
+    written = _quoted(one.key) if ends_with_address or one.key.startswith('"') else one.key
+    return f"{system}: {written} {one.url}" if one.url else f"{system}: {written}"
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _unquoted(text: str) -> str:
+    """Returns the text without the quotation marks in which it stands, if it does."""
+    return text[1:-1].replace('""', '"') if _in_quotes.fullmatch(text) else text
+
+
+def _is_address(word: str) -> bool:
+    return word.lower().startswith(("http://", "https://"))
+
+
+_in_quotes = re.compile(r'"(?:[^"]|"")++"(?!")')
 
 
 def _write(value: str | Owner | list[str] | list[Reference] | None, emails: Emails) -> str:
@@ -67,9 +96,18 @@ def read_references(text: str) -> list[Reference]:
 
 
 def _read_reference(line: str) -> Reference:
-    words, _, last = line.rpartition(" ")
-    has_url = bool(words) and last.startswith(("http://", "https://"))
-    system, colon, key = (words if has_url else line).partition(":")
-    if not colon:
-        raise ValueError("must have the form “System: key”, on each line")
-    return Reference(parse_name(system), parse_name(key), parse_web_address(last) if has_url else None)
+    start = _in_quotes.match(line)
+    after = line[start.end() :].lstrip() if start else ""
+    if start is not None and after.startswith(":"):
+        system, rest = _unquoted(start[0]), after[1:].strip()
+    else:
+        system, rest = (part.strip() for part in line.partition(":")[::2])
+    written, address = rest, ""
+    if not _in_quotes.fullmatch(rest):
+        words, _, last = rest.rpartition(" ")
+        if _is_address(last):
+            written, address = words.strip(), last
+    key = _unquoted(written)
+    if not system or not key or _is_address(line):
+        raise ValueError("must have the form “System: key”, possibly with a web address after the key, on each line")
+    return Reference(parse_name(system), parse_name(key), parse_web_address(address) if address else None)

@@ -1,5 +1,6 @@
 """The options for the fields of an issue, which `create` and `update` share."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import cast
@@ -23,16 +24,40 @@ def parse_due(text: str) -> datetime | str:
 
 
 def parse_reference(text: str) -> dict[str, str | None] | None:
-    """Returns the parts of `SYSTEM: KEY [URL]`; None for an empty text. Raises click.BadParameter."""
-    if not text.strip():
-        return None
-    words, _, last = text.strip().rpartition(" ")
-    has_url = bool(words) and last.startswith(("http://", "https://"))
-    system, colon, key = (words if has_url else text).partition(":")
-    if not colon:
-        raise click.BadParameter(f"{text!r} has not the form “SYSTEM: KEY [URL]”.")
-    return {"system": system.strip(), "key": key.strip(), "url": last if has_url else None}
+    """Returns the parts of `SYSTEM: KEY [URL]`; None for an empty text. Raises click.BadParameter.
 
+    A system that contains a colon, and a key that ends with a web address, may stand in quotation marks, in which
+    further ones are doubled.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    start = _IN_QUOTES.match(text)
+    after = text[start.end() :].lstrip() if start else ""
+    if start is not None and after.startswith(":"):
+        system, rest = _unquoted(start[0]), after[1:].strip()
+    else:
+        system, rest = (part.strip() for part in text.partition(":")[::2])
+    key, url = rest, None
+    if not _IN_QUOTES.fullmatch(rest):
+        words, _, last = rest.rpartition(" ")
+        if _is_address(last):
+            key, url = words.strip(), last
+    key = _unquoted(key)
+    if not system or not key or _is_address(text):
+        raise click.BadParameter(f"{text!r} has not the form “SYSTEM: KEY [URL]”.")
+    return {"system": system, "key": key, "url": url}
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1].replace('""', '"') if _IN_QUOTES.fullmatch(text) else text
+
+
+def _is_address(word: str) -> bool:
+    return word.lower().startswith(("http://", "https://"))
+
+
+_IN_QUOTES = re.compile(r'"(?:[^"]|"")+"(?!")')
 
 REFERENCE = click.option(
     "--reference",
