@@ -119,6 +119,22 @@ def test_leaving_out_a_company_does_not_reopen_the_closed_ones(scene: World) -> 
     assert statuses(tess) == before | {"Contoso": "resolved", "Fabrikam": "resolved"}
 
 
+def test_a_group_does_not_reopen_its_closed_companies(scene: World) -> None:
+    tess = scene.client("tess")
+    before = statuses(tess)
+    group = {"name": "North", "company_names": ["Acme Manufacturing", "Contoso", "O’Neill’s Bar"]}
+    scene.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    said_to = say(tess, company_groups=["North"], status="monitoring")["company_names"]
+    assert said_to == ["Acme Manufacturing", "Contoso"]
+    assert statuses(tess) == before | {"Contoso": "monitoring"}
+    say(tess, companies=["Fabrikam"], company_groups=["North"], status="in_progress")
+    assert statuses(tess) == before | {"Contoso": "in_progress", "Fabrikam": "in_progress"}
+    found = tess.call("PUT", "/api/issues/Fault", 200, json={"company_groups": ["North"]})["assignments"]
+    assert found[0]["status"] == "closed" == before["Acme Manufacturing"]
+    say(tess, companies=["Acme Manufacturing"], company_groups=["North"], status="monitoring")
+    assert statuses(tess)["Acme Manufacturing"] == "monitoring"
+
+
 @decided_in_python
 @cases(
     ("body", "status", "field"),

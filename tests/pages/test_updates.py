@@ -68,6 +68,9 @@ def test_a_status_with_an_update_reopens_only_named_companies(world: World) -> N
     tess = world.client("tess")
     form = {"_csrf": tess.headers["X-CSRF-Token"], "body": "The cause is known.", "status": "in_progress"}
 
+    group = {"name": "North", "company_names": ["Fabrikam", "Acme Manufacturing"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+
     def after(**more: str) -> list[str]:
         assert tess.post(f"/issues/{issue}/updates", data=form | more).status_code == 303
         found = tess.call("GET", "/api/issues/Slow mail", 200)["assignments"]
@@ -76,6 +79,7 @@ def test_a_status_with_an_update_reopens_only_named_companies(world: World) -> N
 
     assert after() == ["in_progress", "resolved", "closed"]
     assert after(exclude="Contoso", status="monitoring") == ["in_progress", "resolved", "closed"]
+    assert after(company_groups="North") == ["in_progress", "resolved", "closed"]
     assert after(companies="fabrikam") == ["in_progress", "in_progress", "closed"]
     assert after(status="closed") == ["closed", "closed", "closed"]
 

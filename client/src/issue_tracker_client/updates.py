@@ -51,9 +51,9 @@ def add_update(
     """Adds a Markdown text to an issue, for these companies and those of these groups that it affects, or for all of
     the issue, without those in `exclude`; for customers if `public`.
 
-    With a `status` the companies change to that status in the same transaction: listed companies are assigned if
-    necessary; if none are listed, closed assignments remain closed. `external_key` identifies the issue instead of its
-    name, which may then be None.
+    With a `status` the companies change to that status in the same transaction: those in `companies` are assigned if
+    necessary, all others remain closed if they are closed. `external_key` identifies the issue instead of its name,
+    which may then be None.
     """
     given = {
         "body": body,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.actor import Actor
@@ -59,6 +60,15 @@ def bulk_targets(
     return named + grouped, exclude
 
 
+class Audience(msgspec.Struct, frozen=True):
+    """The companies that an update is for, None for all companies of the issue, and those of them that the request
+    names one by one.
+    """
+
+    companies: Sequence[Company] | None
+    named: Sequence[Company] = ()
+
+
 def update_audience(
     tx: Connection,
     actor: Actor,
@@ -67,23 +77,24 @@ def update_audience(
     companies: Sequence[Name] | None,
     groups: Sequence[Name] | None,
     exclude: Sequence[Name] | None,
-) -> list[Company] | None:
+) -> Audience:
     """Returns the audience of an update: the named companies, and the assigned companies of the groups, without the
-    excluded ones; None for all companies of the issue. Raises one NotFound that quotes every unknown name.
+    excluded ones. Raises one NotFound that quotes every unknown name.
     """
     known = get_companies(tx, actor, [*(companies or ()), *(exclude or ())])
     excluded = {known[key(name)].company_id for name in exclude or ()}
     named = [known[key(name)] for name in companies or ()]
     if companies is None and groups is None and not excluded:
-        return None
+        return Audience(None)
     found = [company for company in named if company.company_id not in excluded]
+    others: Sequence[Company] = ()
     if companies is None or groups:
         assigned = [member.company for member in list_members(tx, actor, issue_id)]
         if groups is not None:
             of_groups = {company.company_id for company in get_companies_in_groups(tx, actor, groups)}
             assigned = [company for company in assigned if company.company_id in of_groups]
-        found += _others(assigned, named, excluded)
-    return found
+        others = _others(assigned, named, excluded)
+    return Audience([*found, *others], found)
 
 
 def _others(companies: Sequence[Company], named: Sequence[Company], excluded: Collection[int] = ()) -> list[Company]:

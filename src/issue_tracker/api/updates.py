@@ -58,7 +58,8 @@ class UpdateQuery(UpdatesOf, kw_only=True):
 class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     """A text on an issue, in Markdown: for all its companies if `companies` and `company_groups` are absent or null,
     and only for the helpdesk unless it is `public`. A group means those of its companies that the issue affects;
-    companies in `exclude` are left out. With a `status`, the companies get this status in the same transaction.
+    companies in `exclude` are left out. With a `status`, the companies get this status in the same transaction, except
+    for closed ones that are not in `companies`.
     """
 
     body: UpdateText
@@ -71,11 +72,6 @@ class NewUpdate(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         require_one(self)
         refuse_repeated(self)
-
-    @property
-    def lists_companies(self) -> bool:
-        """Whether companies or groups are listed, and not only left out: then closed assignments change, too."""
-        return bool(self.companies or self.company_groups)
 
 
 class UpdateChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,10 +132,10 @@ def list_updates(request: Request, query: UpdateQuery) -> Response:
 def add_update(request: Request, body: NewUpdate) -> Response:
     """Add a text to an issue, for all or some of its companies, with or without a new status for them.
 
-    With a status, listed companies are assigned if necessary; if none are listed, closed assignments remain closed.
+    With a status, the companies in `companies` are assigned if necessary; others remain closed if they are closed.
     """
     issue = body.find(request.tx, request.actor)
-    companies = update_audience(
+    audience = update_audience(
         request.tx,
         request.actor,
         issue.issue_id,
@@ -153,9 +149,9 @@ def add_update(request: Request, body: NewUpdate) -> Response:
         issue,
         body.body,
         public=body.public,
-        companies=companies,
+        companies=audience.companies,
         status=body.status,
-        reopen=body.lists_companies,
+        named=audience.named,
     )
     return json_response(added.update, 201)
 

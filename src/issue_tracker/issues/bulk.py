@@ -50,7 +50,7 @@ def set_statuses(
     companies: Sequence[Company] | None = None,
     exclude: Sequence[Company] = (),
     only_from: Sequence[Status] = (),
-    reopen: bool = False,
+    named: Sequence[Company] = (),
     note: str | None = None,
     restored: Restored = NOTHING,
     dry_run: bool = False,
@@ -58,15 +58,16 @@ def set_statuses(
     """Sets the status of companies in an issue, of all assigned ones if `companies` is None. All or nothing.
 
     Companies that are not assigned are assigned, unless `only_from` names the statuses to change. Companies with the
-    status `closed` are skipped unless `only_from` contains it, or `reopen` is set. Returns one result for each company,
-    in the given order, or by name. `restored` as for `change_statuses`. A dry run returns the same and changes nothing.
-    `issue` must have been read with a lock in this transaction. Raises Invalid for a company that is listed twice, and
-    for an archived one that would have to be assigned.
+    status `closed` are skipped unless `only_from` contains it. Neither applies to the companies in `named`. Returns one
+    result for each company, in the given order, or by name. `restored` as for `change_statuses`. A dry run returns the
+    same and changes nothing. `issue` must have been read with a lock in this transaction. Raises Invalid for a company
+    that is listed twice, and for an archived one that would have to be assigned.
     """
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")
     refuse_repeated(exclude, "exclude")
     excluded = {company.company_id for company in exclude}
+    named_ids = {company.company_id for company in named}
     assigned = {member.company.company_id: member for member in list_members(tx, actor, issue.issue_id)}
     if companies is None:
         companies = [member.company for member in assigned.values()]
@@ -76,7 +77,8 @@ def set_statuses(
     for company in companies:
         member = assigned.get(company.company_id)
         current = member.status if member else None
-        outcome = _outcome(current, status, only_from, excluded=company.company_id in excluded, reopen=reopen)
+        is_named = company.company_id in named_ids
+        outcome = _outcome(current, status, only_from, excluded=company.company_id in excluded, named=is_named)
         if outcome is Outcome.CHANGED:
             if member is None:
                 new.append((company, status))
@@ -97,12 +99,12 @@ def set_statuses(
 
 
 def _outcome(
-    current: Status | None, wanted: Status, only_from: Sequence[Status], *, excluded: bool, reopen: bool
+    current: Status | None, wanted: Status, only_from: Sequence[Status], *, excluded: bool, named: bool
 ) -> Outcome:
     if excluded:
         return Outcome.SKIPPED
     if current is wanted:
         return Outcome.UNCHANGED
-    if only_from:
+    if only_from and not named:
         return Outcome.CHANGED if current in only_from else Outcome.SKIPPED
-    return Outcome.SKIPPED if current is Status.CLOSED and not reopen else Outcome.CHANGED
+    return Outcome.SKIPPED if current is Status.CLOSED and not named else Outcome.CHANGED

@@ -36,7 +36,7 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         "exclude": pasted_names(request, form, EXCEPT) or None,
     }
     body = form.read({**fields, **given, "status": form.get("status") or None}, NewUpdate)
-    companies = update_audience(
+    audience = update_audience(
         request.tx,
         request.actor,
         issue_id,
@@ -51,10 +51,10 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         issue,
         body.body,
         public=body.public,
-        companies=companies,
+        companies=audience.companies,
         status=body.status,
-        reopen=body.lists_companies,
-        only_from=tuple(OPEN) if body.status and body.status.open and not body.lists_companies else (),
+        named=audience.named,
+        only_from=tuple(OPEN) if body.status and body.status.open else (),
     )
     changed = len(_statuses(request, issue_id).items() - before.items())
     if not (body.status and changed):

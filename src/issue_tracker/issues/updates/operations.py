@@ -33,14 +33,14 @@ def add_update(
     public: bool = False,
     companies: Sequence[Company] | None = None,
     status: Status | None = None,
-    reopen: bool = False,
+    named: Sequence[Company] = (),
     only_from: Sequence[Status] = (),
 ) -> PlacedUpdate:
     """Adds a text to an issue, for these companies or, if None, for all; returns it.
 
     Under limited company access, None means the visible companies of the issue. With a `status`, it is set for the
-    companies: for closed ones only with `reopen`; given companies are assigned if they are not. `only_from` restricts
-    this to companies that have one of these statuses. `issue` must have been read with a lock in this transaction.
+    companies: those in `named` are assigned if they are not, whereas others remain closed if they are, and change only
+    from the statuses in `only_from`, if there are any. `issue` must have been read with a lock in this transaction.
     Raises Invalid for a company that is listed twice, for one that is not assigned if there is no status, and for
     an archived one that would have to be assigned.
     """
@@ -50,7 +50,7 @@ def add_update(
         raise Invalid.field("companies", "must name at least one company; null means all of the issue")
     assigned = {member.company.company_id: member.company for member in list_members(tx, actor, issue.issue_id)}
     if status is not None:
-        set_statuses(tx, actor, issue, status, companies=companies, only_from=only_from, reopen=reopen)
+        set_statuses(tx, actor, issue, status, companies=companies, only_from=only_from, named=named)
     elif companies is not None:
         _refuse_unassigned([company for company in companies if company.company_id not in assigned], issue)
     audience = list(assigned.values()) if companies is None and not actor.company_access.all else companies
