@@ -92,7 +92,7 @@ def _undo(server: Server, tess: Client) -> None:
         bulk = {"issue_name": issue, "status": "monitoring"}
         tess.call("POST", "/api/issues/status/bulk", 200, json=bulk, headers={"X-Request-ID": "both"})
     with server.database.write() as tx:
-        assert len(undo(tx, actor, "both")) == 4
+        assert len(undo(tx, actor, "both").undone) == 4
 
 
 def _deliver(server: Server, settings: Settings) -> None:

@@ -128,7 +128,7 @@ def test_an_undo_affects_only_visible_assignments(tx: Connection, tess: Actor, i
     for company in companies.values():
         set_status(tx, everywhere, shared, company, Status.MONITORING)
 
-    [undone] = undo(tx, limited, "request-1")
+    [undone] = undo(tx, limited, "request-1").undone
     assert msgspec.structs.replace(undone, status_since=None) == Undone(shared.issue_id, ids["Contoso"], Status.NEW)
 
     found = {member.company.name: member.status for member in list_members(tx, ADA, shared.issue_id)}

@@ -88,6 +88,43 @@ def test_a_limited_user_undoes_the_removal_of_the_last_visible_company(world: Wo
     assert undo(tess, "removed-again") == "It has been changed since; nothing was undone."
 
 
+def test_an_undo_leaves_out_companies_that_were_archived_since(world: World, tess: Client) -> None:
+    world.given_issue("Outage", {"Contoso": "new"})
+    ids = world.given_companies("Contoso", "Fabrikam")
+    faults = [f"{tess.call('GET', f'/api/issues/{name}', 200)['issue_id']}" for name in ("Fault", "Outage")]
+
+    def remove_all(request_id: str, *places: str) -> None:
+        form = {"on": list(places), "status": "none"}
+        removed = tess.post("/assignments/bulk", data=form, headers={"X-Request-ID": request_id})
+        assert removed.status_code == 303, removed.text
+
+    def archive(name: str, archived: bool) -> None:
+        world.client("ada").call("PUT", f"/api/companies/{ids[name]}", 200, json={"archived": archived})
+
+    contoso, fabrikam = f"{faults[0]}-{ids['Contoso']}", f"{faults[0]}-{ids['Fabrikam']}"
+    remove_all("removed", contoso, fabrikam, f"{faults[1]}-{ids['Contoso']}")
+    archive("Contoso", True)
+    assert undo(tess, "removed") == "1 undone, 2 left because “Contoso” is archived."
+    assert (status_of(tess), status_of(tess, "Fabrikam")) == (None, "new")
+    assert undo(tess, "removed", "again") == (
+        "0 undone, 1 left because it has been changed since, 2 left because “Contoso” is archived."
+    )
+    archive("Contoso", False)
+    assert undo(tess, "removed", "later") == "2 undone, 1 left because it has been changed since."
+    assert status_of(tess) == "new"
+
+    remove_all("both", contoso, fabrikam)
+    archive("Contoso", True)
+    archive("Fabrikam", True)
+    assert undo(tess, "both") == "The companies are archived; nothing was undone."
+    # An archived company keeps its assignments, so that a change of their statuses can be undone.
+    archive("Fabrikam", False)
+    assert undo(tess, "both", "half") == "1 undone, 1 left because “Contoso” is archived."
+    move(tess, "resolved", "finished", "Fabrikam")
+    archive("Fabrikam", True)
+    assert undo(tess, "finished") == "1 undone."
+
+
 def test_an_undo_restores_the_owner_and_the_references_of_a_removed_company(world: World, tess: Client) -> None:
     def details(company: str = "Contoso") -> tuple[Any, Any]:
         found = tess.call("GET", "/api/issues/Fault?include=details", 200)["assignments"]

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from issue_tracker.actor import ALL_COMPANIES, Actor, require_helpdesk
 from issue_tracker.auth.users import User
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import Company, get_companies_by_id
+from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import STATUS_CHANGES, Event, EventType
 from issue_tracker.events.queries.history import find_last_event
@@ -46,6 +46,16 @@ class Undone(msgspec.Struct, frozen=True):
     status_since: datetime | None = None
 
 
+class UndoResult(msgspec.Struct, frozen=True):
+    """What an undo restored; how many assignments it left because they have been changed since; and the names of the
+    removed companies that it left because they have been archived since, each once for each issue.
+    """
+
+    undone: list[Undone]
+    changed_since: int
+    archived: list[str]
+
+
 class _Kind(msgspec.Struct, frozen=True):
     """A change of some companies of an issue. Without `before`, they were assigned; without `after`, removed."""
 
@@ -54,12 +64,12 @@ class _Kind(msgspec.Struct, frozen=True):
     after: Status | None
 
 
-def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
-    """Undoes the status changes, assignments and removals of a request of the actor; returns what was undone.
+def undo(tx: Connection, actor: Actor, request_id: str) -> UndoResult:
+    """Undoes the status changes, assignments and removals of a request of the actor.
 
-    Leaves unchanged what another request has changed since, unless that one has been undone, and what the actor may no
-    longer see. Raises Invalid if the request made no changes that can be undone, and for a removed company that was
-    archived since.
+    Leaves unchanged what another request has changed since, unless that one has been undone; removed companies that
+    have been archived since; and what the actor may no longer see. Raises Invalid if the request made no changes that
+    can be undone.
     """
     require_helpdesk(actor)
     changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN) if storable(request_id) else []
@@ -70,6 +80,11 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
         _lock_issue(tx, actor, issue_id)
     kept = list_changed_since(tx, actor, changes)
     companies = get_companies_by_id(tx, actor, {change.place[1] for change in changes})
+    removed = {change.place[1] for change in changes if change.event.type is EventType.ASSIGNMENT_DELETED}
+    companies |= lock_for_assignment(
+        tx, actor.company_access, (company for company in companies.values() if company.company_id in removed)
+    )
+    archived: list[str] = []
     groups: dict[_Kind, list[Company]] = defaultdict(list)
     restored: dict[_Kind, Restored] = {}
     for change in changes:
@@ -77,6 +92,9 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
         if change.place in kept or company_id not in companies:
             continue
         kind = _Kind(issue_id, _status(change.event.before), _status(change.event.after))
+        if kind.after is None and companies[company_id].archived:
+            archived.append(companies[company_id].name)
+            continue
         groups[kind].append(companies[company_id])
         times = restored.setdefault(kind, Restored(request_id, {})).times
         if change.times is not None:
@@ -94,13 +112,8 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> list[Undone]:
     for each in undone:
         if (each.issue_id, each.company_id) in fields:
             _restore_fields(tx, actor, each, companies, fields[each.issue_id, each.company_id], request_id)
-    return undone
-
-
-def count_changes(tx: Connection, actor: Actor, request_id: str) -> int:
-    """Returns how many assignments this request of the actor changed: those that `undo` restores or leaves."""
-    changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
-    return len({change.place for change in changes})
+    places = {change.place for change in changes}
+    return UndoResult(undone, len(places) - len(undone) - len(archived), archived)
 
 
 def _status(value: str | None) -> Status | None:

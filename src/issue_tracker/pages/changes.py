@@ -17,7 +17,7 @@ from issue_tracker.http.responses import json_response
 from issue_tracker.issues.bulk import Outcome
 from issue_tracker.issues.overview import stragglers_first
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
-from issue_tracker.issues.undo import count_changes, last_change_after, undo
+from issue_tracker.issues.undo import UndoResult, last_change_after, undo
 from issue_tracker.names import parse_update, whole_number
 from issue_tracker.pages.assignment_details import save_details, show_details
 from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
@@ -182,17 +182,31 @@ def change_selection(request: Request, form: Form) -> Response:
 def undo_change(request: Request, form: Form) -> Response:
     """Undoes the changes of a request of the user, except those that were changed again since."""
     request_id = form.get("request_id")
-    undone = undo(request.tx, request.actor, request_id)
-    left = count_changes(request.tx, request.actor, request_id) - len(undone) if undone else 0
-    text = f"{len(undone)} undone." if undone else f"{_changed_since(request, request_id)}; nothing was undone."
-    if left > 0:
-        reason = "it has been changed since" if left == 1 else "they have been changed since"
-        text = f"{len(undone)} undone, {left} left because {reason}."
+    result = undo(request.tx, request.actor, request_id)
     places = [
         ChangedPlace(place_of(each.issue_id, each.company_id), each.status, iso(each.status_since or now()))
-        for each in undone
+        for each in result.undone
     ]
-    return answered(request, local(form.get("next")), Outcomes(text, places))
+    return answered(request, local(form.get("next")), Outcomes(_undone(request, request_id, result), places))
+
+
+def _undone(request: Request, request_id: str, result: UndoResult) -> str:
+    """Returns the sentence about the result of an undo: what it has left, and why."""
+    changed, archived = result.changed_since, result.archived
+    if not result.undone and not (changed and archived):
+        why = _changed_since(request, request_id) if changed else _archived(archived)
+        return f"{why[0].upper()}{why[1:]}; nothing was undone."
+    parts = [f"{len(result.undone)} undone"]
+    if changed:
+        reason = "it has been changed since" if changed == 1 else "they have been changed since"
+        parts.append(f"{changed} left because {reason}")
+    if archived:
+        parts.append(f"{len(archived)} left because {_archived(archived)}")
+    return f"{', '.join(parts)}."
+
+
+def _archived(names: Sequence[str]) -> str:
+    return "the companies are archived" if len(set(names)) > 1 else f"“{names[0]}” is archived"
 
 
 def _changed_since(request: Request, request_id: str) -> str:
