@@ -1,6 +1,7 @@
 """The actor: the person or program behind a change, with a role, a channel and a company access."""
 
 import hashlib
+import random
 from enum import StrEnum
 from functools import lru_cache
 
@@ -66,10 +67,11 @@ class Actor(msgspec.Struct, frozen=True):
     """The actor of a request or command. `channel` is `session`, `token:<name>` or `cli` (contract, section 7),
     `receiver:<name>` or `scim:<name>`.
 
-    `user_id` is None for all but users. `request_id` connects all events of one request.
-    `session_id` is the row of the session that authenticated the request, None for a token or the command line.
-    `company_access` limits what the actor sees and changes to some companies. `fresh_proof` says that the actor has
-    recently proved their identity: by signing in, by `POST /api/auth/confirm`, or as the command line.
+    `user_id` is None for all but users. `request_id` connects all events of one request; `request_number` distinguishes
+    the requests with which a client has sent the same id. `session_id` is the row of the session that authenticated the
+    request, None for a token or the command line. `company_access` limits what the actor sees and changes to some
+    companies. `fresh_proof` says that the actor has recently proved their identity: by signing in, by `POST
+    /api/auth/confirm`, or as the command line.
     """
 
     user_id: int | None
@@ -80,6 +82,7 @@ class Actor(msgspec.Struct, frozen=True):
     session_id: int | None = None
     company_access: CompanyAccess = ALL_COMPANIES
     fresh_proof: bool = False
+    request_number: int = msgspec.field(default_factory=lambda: random.getrandbits(63))
 
     @property
     def helpdesk(self) -> bool:

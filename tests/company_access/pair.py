@@ -275,6 +275,7 @@ def two_worlds(engine: str, shared: Shared, clock: Clock) -> Iterator[Pair]:
     """Serves both on separate databases."""
     with ExitStack() as ended, pytest.MonkeyPatch.context() as patch:
         patch.setattr(HistoryIdentity, "identity", property(lambda _: "the same history"))
+        patch.setattr(random, "getrandbits", _random.getrandbits)
         patch.setattr(secrets, "token_hex", lambda size=32: _random.randbytes(size).hex())
         patch.setattr(secrets, "token_bytes", lambda size=32: _random.randbytes(size))
         patch.setattr(

@@ -86,11 +86,13 @@ def _undo(server: Server, tess: Client) -> None:
     with server.database.write() as tx:
         user = get_user_by_email(tx, "tess@helpdesk.example")
     actor = Actor(user.user_id, user.name, Role.TECHNICIAN, "session", "undone")
+    places: list[str] = []
     for issue in ("Wind", "Rain"):
         body = {"name": issue, "companies": [{"company_name": "Contoso"}, {"company_name": "Fabrikam"}]}
-        tess.call("POST", "/api/issues", 201, json=body, headers={"X-Request-ID": f"{issue} in one"})
-        bulk = {"issue_name": issue, "status": "monitoring"}
-        tess.call("POST", "/api/issues/status/bulk", 200, json=bulk, headers={"X-Request-ID": "both"})
+        made = tess.call("POST", "/api/issues", 201, json=body, headers={"X-Request-ID": f"{issue} in one"})
+        places += [f"{one['issue_id']}-{one['company_id']}" for one in made["assignments"]]
+    form = {"on": places, "status": "monitoring"}
+    tess.call("POST", "/assignments/bulk", 303, data=form, headers={"X-Request-ID": "both"})
     with server.database.write() as tx:
         assert len(undo(tx, actor, "both").undone) == 4
 

@@ -101,6 +101,7 @@ def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:
         "actor_name": actor.name,
         "channel": actor.channel,
         "request_id": actor.request_id,
+        "request_number": actor.request_number,
         "issue_id": issue.id if issue else None,
         "issue_name": issue.name if issue else None,
         "issue_key": key(issue.name) if issue else None,

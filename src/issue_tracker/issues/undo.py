@@ -19,16 +19,22 @@ from issue_tracker.auth.users import User
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
 from issue_tracker.errors import Invalid
-from issue_tracker.events.catalog import STATUS_CHANGES, Event, EventType
+from issue_tracker.events.catalog import STATUS_CHANGES, AssignmentTimes, Event, EventType
 from issue_tracker.events.queries.history import find_last_event
-from issue_tracker.events.queries.undoable import list_changed_since, list_changes_of_request, list_removed_fields
+from issue_tracker.events.queries.undoable import (
+    AssignmentChange,
+    Place,
+    list_changed_since,
+    list_changes_of_request,
+    list_removed_fields,
+)
 from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import IssueHead, read_references
 from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
 from issue_tracker.issues.queries.owners import find_owner
-from issue_tracker.names import storable
+from issue_tracker.names import storable, whole_number
 from issue_tracker.status import Status
 
 WITHIN = timedelta(minutes=15)
@@ -56,6 +62,16 @@ class UndoResult(msgspec.Struct, frozen=True):
     archived: list[str]
 
 
+class _NetChange(msgspec.Struct, frozen=True):
+    """The status of an assignment before and after a request, and its times before. Without `before`, the request has
+    assigned the company; without `after`, removed it.
+    """
+
+    before: Status | None
+    after: Status | None
+    times: AssignmentTimes | None
+
+
 class _Kind(msgspec.Struct, frozen=True):
     """A change of some companies of an issue. Without `before`, they were assigned; without `after`, removed."""
 
@@ -64,34 +80,43 @@ class _Kind(msgspec.Struct, frozen=True):
     after: Status | None
 
 
-def undo(tx: Connection, actor: Actor, request_id: str) -> UndoResult:
-    """Undoes the status changes, assignments and removals of a request of the actor.
+def undo_id(actor: Actor) -> str:
+    """Returns the text with which `undo` finds the changes of the actor's present request, and of no other one with the
+    same request id.
+    """
+    return f"{actor.request_id}#{actor.request_number}"
+
+
+def undo(tx: Connection, actor: Actor, request: str) -> UndoResult:
+    """Undoes the status changes, assignments and removals of a request of the actor: that of an `undo_id`, or the last
+    one with a request id.
 
     Leaves unchanged what another request has changed since, unless that one has been undone; removed companies that
     have been archived since; and what the actor may no longer see. Raises Invalid if the request made no changes that
     can be undone.
     """
     require_helpdesk(actor)
-    changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN) if storable(request_id) else []
-    if not changes:
+    changes = _changes(tx, actor, request)
+    net = _net_changes(changes)
+    if not net:
         raise Invalid("There is nothing left to undo.")
     # All issues are locked before later changes are read, so that none is missed.
-    for issue_id in sorted({change.place[0] for change in changes}):
+    for issue_id in sorted({issue_id for issue_id, _ in net}):
         _lock_issue(tx, actor, issue_id)
     kept = list_changed_since(tx, actor, changes)
-    companies = get_companies_by_id(tx, actor, {change.place[1] for change in changes})
-    removed = {change.place[1] for change in changes if change.event.type is EventType.ASSIGNMENT_DELETED}
+    companies = get_companies_by_id(tx, actor, {company_id for _, company_id in net})
+    removed = {company_id for (_, company_id), change in net.items() if change.after is None}
     companies |= lock_for_assignment(
         tx, actor.company_access, (company for company in companies.values() if company.company_id in removed)
     )
     archived: list[str] = []
+    request_id = changes[0].event.request_id
     groups: dict[_Kind, list[Company]] = defaultdict(list)
     restored: dict[_Kind, Restored] = {}
-    for change in changes:
-        issue_id, company_id = change.place
-        if change.place in kept or company_id not in companies:
+    for (issue_id, company_id), change in net.items():
+        if (issue_id, company_id) in kept or company_id not in companies:
             continue
-        kind = _Kind(issue_id, _status(change.event.before), _status(change.event.after))
+        kind = _Kind(issue_id, change.before, change.after)
         if kind.after is None and companies[company_id].archived:
             archived.append(companies[company_id].name)
             continue
@@ -112,25 +137,47 @@ def undo(tx: Connection, actor: Actor, request_id: str) -> UndoResult:
     for each in undone:
         if (each.issue_id, each.company_id) in fields:
             _restore_fields(tx, actor, each, companies, fields[each.issue_id, each.company_id], request_id)
-    places = {change.place for change in changes}
-    return UndoResult(undone, len(places) - len(undone) - len(archived), archived)
+    return UndoResult(undone, len(net) - len(undone) - len(archived), archived)
+
+
+def _changes(tx: Connection, actor: Actor, request: str) -> list[AssignmentChange]:
+    """Returns the changes of the request of the actor that `request` means (see `undo`), if it can still be undone."""
+    request_id, mark, text = request.partition("#")
+    number = whole_number(text)
+    if not storable(request_id) or (mark and number is None):
+        return []
+    return list_changes_of_request(tx, actor, request_id, number, now() - WITHIN)
+
+
+def _net_changes(changes: Sequence[AssignmentChange]) -> dict[Place, _NetChange]:
+    """Returns what the changes of a request amount to, for each assignment that is no longer as it was before."""
+    net: dict[Place, _NetChange] = {}
+    for change in changes:
+        after = _status(change.event.after)
+        first = net.get(change.place)
+        net[change.place] = (
+            _NetChange(_status(change.event.before), after, change.times)
+            if first is None
+            else msgspec.structs.replace(first, after=after)
+        )
+    return {place: change for place, change in net.items() if change.before is not change.after}
 
 
 def _status(value: str | None) -> Status | None:
     return None if value is None else Status(value)
 
 
-def last_change_after(tx: Connection, actor: Actor, request_id: str) -> Event | None:
-    """Returns the last change of an assignment that this request of the actor changed, to show who changed it since;
-    None if there is no later one, because the issue itself was deleted or merged.
+def last_change_after(tx: Connection, actor: Actor, request: str) -> Event | None:
+    """Returns the last change of an assignment that this request of the actor (see `undo`) changed, to show who changed
+    it since; None if there is no later one, because the issue itself was deleted or merged.
     """
-    changes = list_changes_of_request(tx, actor, request_id, now() - WITHIN)
+    changes = _changes(tx, actor, request)
     if not changes:
         return None
     new = changes[0].event.type is EventType.ASSIGNMENT_CREATED
     types = (*STATUS_CHANGES, EventType.ASSIGNMENT_UPDATED) if new else STATUS_CHANGES
     last = find_last_event(tx, actor, types, *changes[0].place)
-    return None if last is None or last.request_id == request_id else last
+    return None if last is None or last.event_id in {change.event.event_id for change in changes} else last
 
 
 def _lock_issue(tx: Connection, actor: Actor, issue_id: int) -> IssueHead | None:

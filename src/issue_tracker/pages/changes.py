@@ -17,7 +17,7 @@ from issue_tracker.http.responses import json_response
 from issue_tracker.issues.bulk import Outcome
 from issue_tracker.issues.overview import stragglers_first
 from issue_tracker.issues.queries.issue import find_status, get_issue_head_by_id, load_issue
-from issue_tracker.issues.undo import UndoResult, last_change_after, undo
+from issue_tracker.issues.undo import UndoResult, last_change_after, undo, undo_id
 from issue_tracker.names import parse_update, whole_number
 from issue_tracker.pages.assignment_details import save_details, show_details
 from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
@@ -175,7 +175,7 @@ def change_selection(request: Request, form: Form) -> Response:
                 skipped += 1
     text, at = _summary(len(changed), skipped, change.status), iso(now())
     places = [ChangedPlace(on, change.status and change.status.value, at) for on in changed]
-    return answered(request, back, Outcomes(text, places), request.request_id if changed else None)
+    return answered(request, back, Outcomes(text, places, undo=undo_id(request.actor) if changed else None))
 
 
 @routes.post("/undo")

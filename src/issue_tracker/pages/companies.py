@@ -16,6 +16,7 @@ from issue_tracker.issues.overview import Member, company_members
 from issue_tracker.issues.queries.find import FoundIssue, find_issues
 from issue_tracker.issues.queries.former import find_issue_by_any_name
 from issue_tracker.issues.queries.issue import find_status
+from issue_tracker.issues.undo import undo_id
 from issue_tracker.issues.updates.queries import UpdateFilters
 from issue_tracker.names import Name, storable
 from issue_tracker.pages.company_sentences import sentences
@@ -115,7 +116,7 @@ def add_to_issue(request: Request, form: Form, company_id: int) -> Response:
     if find_status(request.tx, request.actor, issue.issue_id, company_id) is not None:
         return redirect(back, flash_cookie(request, Flash(f"“{issue.name}” already has this company.")))
     update_issue(request.tx, request.actor, issue, add_members=[NewAssignment(company, body.status)])
-    return redirect(back, flash_cookie(request, Flash(f"Added to “{issue.name}”.", request.request_id)))
+    return redirect(back, flash_cookie(request, Flash(f"Added to “{issue.name}”.", undo_id(request.actor))))
 
 
 def _similar(request: Request, add: FormView | None) -> list[FoundIssue]:

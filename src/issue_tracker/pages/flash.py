@@ -19,9 +19,9 @@ _SECONDS = 60
 class Flash(msgspec.Struct, frozen=True):
     """A message about the result of the previous request.
 
-    `undo` is the id of the request that can be undone, `note` an entered text that was not used, `secret` a credential
-    that is shown only once. `undo_at` is the path of a form that undoes something else, `edit_at` that of a page to
-    change it.
+    `undo` is the `undo_id` of a change that can be undone, `note` an entered text that was not used, `secret` a
+    credential that is shown only once. `undo_at` is the path of a form that undoes something else, `edit_at` that of a
+    page to change it.
     """
 
     text: str

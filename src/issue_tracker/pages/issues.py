@@ -24,6 +24,7 @@ from issue_tracker.issues.queries.issue import (
     load_shown_issue,
 )
 from issue_tracker.issues.queries.look_alikes import names_like
+from issue_tracker.issues.undo import undo_id
 from issue_tracker.issues.updates.queries import UpdateFilters
 from issue_tracker.names import one_newline, storable
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
@@ -143,7 +144,7 @@ def add_companies(request: Request, form: Form, issue_id: int) -> Response:
     members = members_of(form, [company for company in companies if company.company_id not in assigned])
     operations.update_issue(request.tx, request.actor, issue, add_members=members)
     added = AddedCompanies(len(members), len(companies) - len(members))
-    flash = Flash(added.sentence, request.request_id if members else None)
+    flash = Flash(added.sentence, undo_id(request.actor) if members else None)
     return redirect(f"/issues/{issue_id}", flash_cookie(request, flash))
 
 

@@ -72,20 +72,23 @@ class ChangedPlace(msgspec.Struct, frozen=True):
 
 
 class Outcomes(msgspec.Struct, frozen=True):
-    """The result as a sentence, or the changes that another user made first."""
+    """The result as a sentence, or the changes that another user made first. `undo` is the `undo_id` of the changes,
+    None if there is nothing to undo.
+    """
 
     text: str
     changed: list[ChangedPlace]
     moved: list[MovedPlace] = []
+    undo: str | None = None
 
 
-def answered(request: Request, back: str, outcomes: Outcomes, undo: str | None = None) -> Response:
-    """Returns the result of a form: as JSON for a script, otherwise as a message on the page `back`. `undo` is the id
-    of the request that the message offers to undo.
+def answered(request: Request, back: str, outcomes: Outcomes) -> Response:
+    """Returns the result of a form: as JSON for a script, otherwise as a message on the page `back`, which offers the
+    undo.
     """
     if wants_json(request):
         return json_response(outcomes)
-    return redirect(back, flash_cookie(request, Flash(outcomes.text, undo)))
+    return redirect(back, flash_cookie(request, Flash(outcomes.text, outcomes.undo)))
 
 
 def status_form(form: Form) -> StatusForm:

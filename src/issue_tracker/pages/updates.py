@@ -7,6 +7,7 @@ from issue_tracker.api.updates import NewUpdate, UpdateChange
 from issue_tracker.errors import Forbidden
 from issue_tracker.http.request import Request
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
+from issue_tracker.issues.undo import undo_id
 from issue_tracker.issues.updates import operations
 from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
 from issue_tracker.pages.confirmations import confirmation
@@ -60,7 +61,7 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
     if not (body.status and changed):
         return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, Flash("Update added.")))
     companies_set = f"{number_of_companies(changed)} set to {body.status.label}"
-    flash = Flash(f"Update added. {companies_set}.", request.request_id)
+    flash = Flash(f"Update added. {companies_set}.", undo_id(request.actor))
     return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, flash))
 
 

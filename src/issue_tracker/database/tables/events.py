@@ -20,6 +20,8 @@ events = Table(
     Column("actor_name", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("request_id", Text, nullable=False),
+    # Distinguishes the requests for which a client has sent the same request_id; null in events of earlier programs.
+    Column("request_number", Id),
     Column("issue_id", Id),
     Column("issue_name", Text),
     Column("issue_key", Key),

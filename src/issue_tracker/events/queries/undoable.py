@@ -2,12 +2,13 @@
 removed assignments had.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, exists, not_, select
+from sqlalchemy import ColumnElement, Connection, Row, exists, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import among, numbers
@@ -19,44 +20,55 @@ Place = tuple[int, int]
 """An assignment: the ids of its issue and of its company."""
 
 
-class UndoableChange(msgspec.Struct, frozen=True):
-    """A change of an assignment, and the previous times of the assignment; None in events of earlier programs."""
+class AssignmentChange(msgspec.Struct, frozen=True):
+    """A change of an assignment, with what only an undo needs: the previous times of the assignment (None in events of
+    earlier programs), and what distinguishes the request from others with the same id.
+    """
 
     event: Event
     times: AssignmentTimes | None
+    number: int | None
 
     @property
     def place(self) -> Place:
-        return _place(self.event)
+        event = self.event
+        assert event.issue_id is not None and event.company_id is not None  # every change of an assignment has both
+        return event.issue_id, event.company_id
+
+    @property
+    def request(self) -> tuple[str, int | None]:
+        return self.event.request_id, self.number
 
 
-def list_changes_of_request(tx: Connection, actor: Actor, request_id: str, since: datetime) -> list[UndoableChange]:
+def list_changes_of_request(
+    tx: Connection, actor: Actor, request_id: str, number: int | None, since: datetime
+) -> list[AssignmentChange]:
     """Returns the assignments, removals and status changes that the actor made in one request, `since` or later.
 
-    They are ordered by issue, and within an issue in the order in which they were made.
+    Without a `number`, it is the last request with this id. The changes are ordered by issue, and within an issue in
+    the order in which they were made.
     """
     require_helpdesk(actor)
     deleted = events.alias()
+    same = deleted.c.request_id == request_id, deleted.c.request_number.is_not_distinct_from(events.c.request_number)
     query = select(events).where(
         events.c.request_id == request_id,
         events.c.actor_id == actor.user_id,
         events.c.at >= since,
         events.c.type.in_([type_.value for type_ in STATUS_CHANGES]),
         # A merge cannot be undone: the issue that its assignments come from no longer exists.
-        not_(exists().where(deleted.c.request_id == request_id, deleted.c.type == EventType.ISSUE_DELETED.value)),
+        not_(exists().where(*same, deleted.c.type == EventType.ISSUE_DELETED.value)),
     )
+    if number is not None:
+        query = query.where(events.c.request_number == number)
     if actor.company_access.company_ids is not None:
         query = query.where(events.c.company_id.in_(actor.company_access.company_ids))
-    return [
-        UndoableChange(
-            event_from_row(row),
-            None if row.status_since is None else AssignmentTimes(row.status_since, row.affected_since),
-        )
-        for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))
-    ]
+    found = [_change(row) for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))]
+    last = max(found, key=lambda change: change.event.event_id, default=None)
+    return [change for change in found if last is not None and change.number == last.number]
 
 
-def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[UndoableChange]) -> set[Place]:
+def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[AssignmentChange]) -> set[Place]:
     """Returns those assignments of these changes of one request which another request has changed since, unless that
     one has been undone.
 
@@ -64,20 +76,22 @@ def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[UndoableC
     lost.
     """
     require_helpdesk(actor)
-    changed = {change.place: change.event for change in reversed(changes)}
+    changed = {change.place: change for change in reversed(changes)}
     types = (*STATUS_CHANGES, EventType.ASSIGNMENT_UPDATED)
-    oldest = min((event.event_id for event in changed.values()), default=0)
-    later: dict[Place, list[Event]] = defaultdict(list)
-    for event in _of_places(tx, actor, changed, types, events.c.event_id > oldest):
-        first = changed[_place(event)]
-        if event.event_id < first.event_id or event.request_id == first.request_id:
+    oldest = min((change.event.event_id for change in changed.values()), default=0)
+    later: dict[Place, list[AssignmentChange]] = defaultdict(list)
+    for change in _of_places(tx, actor, changed, types, events.c.event_id > oldest):
+        first = changed[change.place]
+        if change.event.event_id < first.event.event_id or change.request == first.request:
             continue
-        if event.type is not EventType.ASSIGNMENT_UPDATED or first.type is EventType.ASSIGNMENT_CREATED:
-            later[_place(event)].append(event)
+        if change.event.type is not EventType.ASSIGNMENT_UPDATED or first.event.type is EventType.ASSIGNMENT_CREATED:
+            later[change.place].append(change)
     return {place for place, found in later.items() if not _all_undone(found)}
 
 
-def list_removed_fields(tx: Connection, actor: Actor, changes: Sequence[UndoableChange]) -> dict[Place, dict[str, str]]:
+def list_removed_fields(
+    tx: Connection, actor: Actor, changes: Sequence[AssignmentChange]
+) -> dict[Place, dict[str, str]]:
     """Returns the owner and the references of the assignments that these changes removed, as events contain them, by
     the names of the fields; nothing for an assignment that had neither.
     """
@@ -86,8 +100,8 @@ def list_removed_fields(tx: Connection, actor: Actor, changes: Sequence[Undoable
     removed = {change.place: change.event.event_id for change in changes if change.event.type is deleted}
     types = EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_UPDATED
     fields: dict[Place, dict[str, str]] = defaultdict(dict)
-    for event in _of_places(tx, actor, removed, types, events.c.event_id < max(removed.values(), default=0)):
-        place = _place(event)
+    for change in _of_places(tx, actor, removed, types, events.c.event_id < max(removed.values(), default=0)):
+        place, event = change.place, change.event
         if event.event_id >= removed[place]:
             continue
         if event.type is EventType.ASSIGNMENT_CREATED:
@@ -101,8 +115,8 @@ def list_removed_fields(tx: Connection, actor: Actor, changes: Sequence[Undoable
 
 def _of_places(
     tx: Connection, actor: Actor, places: Collection[Place], types: Sequence[EventType], condition: ColumnElement[bool]
-) -> Iterator[Event]:
-    """Yields the events of these types about these assignments that meet a condition, in order."""
+) -> Iterator[AssignmentChange]:
+    """Yields the changes of these types about these assignments that meet a condition, in order."""
     visible = {place for place in places if actor.company_access.allows(place[1])}
     if not visible:
         return
@@ -118,14 +132,16 @@ def _of_places(
     }
     for row in tx.execute(query.order_by(events.c.event_id), values):
         if (row.issue_id, row.company_id) in visible:
-            yield event_from_row(row)
+            yield _change(row)
 
 
-def _all_undone(found: Sequence[Event]) -> bool:
-    undone = {event.undoes for event in found}
-    return all(event.undoes is not None or event.request_id in undone for event in found)
+def _change(row: Row[Any]) -> AssignmentChange:
+    times = None if row.status_since is None else AssignmentTimes(row.status_since, row.affected_since)
+    return AssignmentChange(event_from_row(row), times, row.request_number)
 
 
-def _place(event: Event) -> Place:
-    assert event.issue_id is not None and event.company_id is not None  # every change of an assignment has both
-    return event.issue_id, event.company_id
+def _all_undone(found: Sequence[AssignmentChange]) -> bool:
+    """Returns whether each of these requests has been undone; of several with the same id, as many as there are."""
+    made = Counter(request_id for request_id, _ in {change.request for change in found if not change.event.undoes})
+    undone = Counter(undoes for _, undoes in {(change.request, change.event.undoes) for change in found})
+    return all(undone[request_id] >= count for request_id, count in made.items())

@@ -42,7 +42,7 @@ export class RequestError extends Error {
  * @param {string} url
  * @param {URLSearchParams | object} [body] a form, or an object to send as JSON
  * @param {Record<string, string>} [headers]
- * @returns {Promise<{ data: any, requestId: string }>} the decoded response
+ * @returns {Promise<{ data: any }>} the decoded response
  */
 export async function send(method, url, body, headers = {}) {
   for (let attempt = 0; ; attempt += 1) {
@@ -62,10 +62,10 @@ export async function send(method, url, body, headers = {}) {
     });
     if (response.status === 401 && (await signIn())) continue;
     if (response.status === 403 && attempt === 0 && (await renewToken())) continue;
-    const usedId = response.headers.get("X-Request-ID") ?? requestId;
-    ownRequests.add(usedId);
+    // A proxy may have replaced the id.
+    ownRequests.add(response.headers.get("X-Request-ID") ?? requestId);
     if (!response.ok) throw refusal(response, data);
-    return { data, requestId: usedId };
+    return { data };
   }
 }
 

@@ -21,15 +21,15 @@ import { toast } from "./toast.js";
 const underWay = new Map();
 
 /**
- * The request that the key for undo reverts.
+ * The change that the key for undo reverts.
  * @type {string | null}
  */
-let lastRequest = null;
+let lastChange = null;
 
 /**
  * What the toasts offer to undo, by the name of the place. The offer is withdrawn when the same place is changed again
  * or the change is undone in another way.
- * @type {Map<string, { requestId: string, withdraw: () => void }>}
+ * @type {Map<string, { undoId: string, withdraw: () => void }>}
  */
 const offers = new Map();
 
@@ -67,12 +67,12 @@ export function change(place, status, note = "") {
 async function set(place, status, note, known) {
   try {
     const body = new URLSearchParams({ on: `${place.on}-${known.status ?? "none"}`, status, note, single: "1" });
-    const { data, requestId } = await send("POST", "/assignments/bulk", body);
+    const { data } = await send("POST", "/assignments/bulk", body);
     if (data.moved.length) return await resolveConflict(place, status, note, data.moved[0]);
     if (!data.changed.length) return reportUnchanged(place, status, data.text, known);
     const { at } = data.changed[0];
     show(place, status, at, false);
-    offerUndo(`${place.companyName}: ${label(status)}`, requestId, [place.on]);
+    offerUndo(`${place.companyName}: ${label(status)}`, data.undo, [place.on]);
     return { status, at, unmoved: false };
   } catch (error) {
     showKnown(place, known);
@@ -150,15 +150,15 @@ function showKnown(place, { status, at, unmoved }) {
 /**
  * Shows a message about a change, with a button to undo it.
  * @param {string} text
- * @param {string} requestId
+ * @param {string | null} undoId how the server finds the change
  * @param {string[]} places the names of the places that were changed; without any there is nothing to undo
  */
-export function offerUndo(text, requestId, places) {
+export function offerUndo(text, undoId, places) {
   for (const on of places) offers.get(on)?.withdraw();
-  if (!places.length) return void toast(text);
-  lastRequest = requestId;
-  const withdraw = toast(text, { action: "Undo", run: () => undo(requestId) });
-  for (const on of places) offers.set(on, { requestId, withdraw });
+  if (!places.length || !undoId) return void toast(text);
+  lastChange = undoId;
+  const withdraw = toast(text, { action: "Undo", run: () => undo(undoId) });
+  for (const on of places) offers.set(on, { undoId, withdraw });
 }
 
 /**
@@ -168,27 +168,27 @@ export function offerUndo(text, requestId, places) {
 export function withdrawOffer(on) {
   const offer = offers.get(on);
   offers.delete(on);
-  if (!offer || [...offers.values()].some(({ requestId }) => requestId === offer.requestId)) return;
+  if (!offer || [...offers.values()].some(({ undoId }) => undoId === offer.undoId)) return;
   offer.withdraw();
-  if (lastRequest === offer.requestId) lastRequest = null;
+  if (lastChange === offer.undoId) lastChange = null;
 }
 
 /** Undoes the last change. Returns whether there is one. */
 export function undoLast() {
-  if (!lastRequest) return false;
-  undo(lastRequest);
+  if (!lastChange) return false;
+  undo(lastChange);
   return true;
 }
 
 /**
  * Undoes everything that one of this page's requests changed, except assignments that were changed again since.
- * @param {string} requestId
+ * @param {string} undoId
  */
-export async function undo(requestId) {
+export async function undo(undoId) {
   try {
-    const { data } = await send("POST", "/undo", new URLSearchParams({ request_id: requestId }));
-    if (lastRequest === requestId) lastRequest = null;
-    for (const offer of offers.values()) if (offer.requestId === requestId) offer.withdraw();
+    const { data } = await send("POST", "/undo", new URLSearchParams({ request_id: undoId }));
+    if (lastChange === undoId) lastChange = null;
+    for (const offer of offers.values()) if (offer.undoId === undoId) offer.withdraw();
     apply(data.changed);
     focusOn(data.changed);
     toast(data.text);

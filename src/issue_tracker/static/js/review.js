@@ -120,7 +120,7 @@ async function confirm(form) {
   const button = find(".button.main", form, HTMLButtonElement);
   button.disabled = true;
   try {
-    const { data, requestId } = await send("POST", form.action, parameters(form));
+    const { data } = await send("POST", form.action, parameters(form));
     if (data.moved.length) return await showConflicts(form, data.moved);
     dialogElement().close();
     changed = data.changed;
@@ -128,7 +128,7 @@ async function confirm(form) {
     clearSelection();
     offerUndo(
       data.text,
-      requestId,
+      data.undo,
       changed.map(({ on }) => on),
     );
   } catch (error) {
