@@ -135,6 +135,26 @@ def test_a_group_does_not_reopen_its_closed_companies(scene: World) -> None:
     assert statuses(tess)["Acme Manufacturing"] == "monitoring"
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_an_update_for_no_company_is_refused_with_the_field_that_leaves_none(scene: World) -> None:
+    tess, ada = scene.client("tess"), scene.client("ada")
+    ada.call("POST", "/api/company-groups", 201, json={"name": "Far", "company_names": ["O’Neill’s Bar"]})
+    everyone = list(statuses(tess))
+    for given, field in (
+        ({"company_groups": ["Far"]}, "company_groups"),
+        ({"company_groups": ["Far"], "exclude": ["O’Neill’s Bar"], "status": "new"}, "company_groups"),
+        ({"exclude": everyone}, "exclude"),
+        ({"companies": ["Contoso"], "exclude": ["Contoso"]}, "exclude"),
+        ({"companies": []}, "companies"),
+    ):
+        assert [error["field"] for error in say(tess, 400, **given)["errors"]] == [field], given
+    assert said(tess) == []
+    path = f"/issues/{tess.call('GET', '/api/issues/Fault', 200)['issue_id']}/updates"
+    shown = tess.post(path, data={"body": "Done", "exclude": "\n".join(everyone)})
+    # The page begins the sentence with a capital letter.
+    assert shown.status_code == 400 and "eaves no company" in shown.text
+
+
 @decided_in_python
 @cases(
     ("body", "status", "field"),

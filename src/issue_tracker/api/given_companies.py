@@ -9,6 +9,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.api.issue_bodies import BulkChange, CompanyStatus
 from issue_tracker.companies.groups.queries import get_companies_in_groups
 from issue_tracker.companies.queries import Company, get_companies
+from issue_tracker.errors import Invalid
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.queries.issue import list_members
 from issue_tracker.names import Name, key
@@ -79,7 +80,8 @@ def update_audience(
     exclude: Sequence[Name] | None,
 ) -> Audience:
     """Returns the audience of an update: the named companies, and the assigned companies of the groups, without the
-    excluded ones. Raises one NotFound that quotes every unknown name.
+    excluded ones. Raises one NotFound that quotes every unknown name, and Invalid for groups without an assigned
+    company, and if all companies are excluded.
     """
     known = get_companies(tx, actor, [*(companies or ()), *(exclude or ())])
     excluded = {known[key(name)].company_id for name in exclude or ()}
@@ -94,6 +96,10 @@ def update_audience(
             of_groups = {company.company_id for company in get_companies_in_groups(tx, actor, groups)}
             assigned = [company for company in assigned if company.company_id in of_groups]
         others = _others(assigned, named, excluded)
+        if groups and not (named or assigned):
+            raise Invalid.field("company_groups", "contain no company that is assigned to the issue")
+    if excluded and not (found or others):
+        raise Invalid.field("exclude", "leaves no company for which the update would be")
     return Audience([*found, *others], found)
 
 
