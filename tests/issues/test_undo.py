@@ -1,9 +1,14 @@
 """Which changes an undo reverts, and which it leaves because another request has changed the assignment since."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from issue_tracker.actor import command_line
+from issue_tracker.database.tables import events
+from issue_tracker.invariants.checker import check
 from tests.clients import Client
 from tests.company_access.limits import limit, user_id
 from tests.world import World
@@ -104,6 +109,26 @@ def test_requests_with_the_same_id_are_undone_one_by_one(world: World, tess: Cli
     assert (status_of(tess), status_of(tess, "Fabrikam")) == ("closed", "new")
     [event] = tess.call("GET", "/api/events?requestId=undo-script", 200)["items"]
     assert (event["company_name"], event["undoes"]) == ("Fabrikam", "script")
+
+
+def test_undone_requests_with_the_same_id_agree_with_the_history(world: World, tess: Client) -> None:
+    omar = world.client("omar")
+    move(tess, "investigating", "shared")
+    undone = _undo_id(world)
+    move(omar, "new", "back")
+    move(tess, "investigating", "shared")
+    for client, request_id in ((tess, "shared"), (omar, "back"), (tess, undone)):
+        assert undo(client, request_id, f"undo-{request_id.replace('#', '-')}") == "1 undone."
+    assert status_of(tess) == "new"
+    found = check(world.database, command_line("tests"), longest_transaction=timedelta(0))
+    assert list(found) == []
+
+
+def _undo_id(world: World) -> str:
+    """Returns what a page would offer to undo after the last change."""
+    with world.database.read() as tx:
+        last = tx.execute(select(events).order_by(events.c.event_id.desc()).limit(1)).one()
+    return f"{last.request_id}#{last.request_number}"
 
 
 def test_changes_that_cancel_each_other_out_in_a_request_are_not_half_undone(world: World, tess: Client) -> None:

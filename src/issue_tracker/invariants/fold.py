@@ -64,7 +64,7 @@ class FoldedIssue:
         self._merge: tuple[str, datetime] | None = None
         """The request and the time of the last merge of another issue into this one."""
         self._before: dict[tuple[str, int | None, str | None], AssignmentTimes | None] = {}
-        """The previous times of changed assignments, by request, company and status."""
+        """The previous times of changed assignments, by request, company and status; None if they are not unique."""
 
     def apply(self, event: RecordedEvent) -> str | None:
         """Applies the next event. Returns the rest of a sentence if it cannot follow the previous events."""
@@ -132,6 +132,14 @@ class FoldedIssue:
             return event.times if event.times != current.times else None
         return AssignmentTimes(event.at, (current.times.affected_since or event.at) if open_ else None)
 
+    def _remember(self, event: RecordedEvent) -> None:
+        """Stores the times that an undo of this event restores. If several requests have the same id, it cannot be
+        known which of them an undo means.
+        """
+        change = event.request_id, event.company_id, event.before
+        known = self._before.get(change, event.times)
+        self._before[change] = event.times if known == event.times else None
+
     def _is_merge(self, event: RecordedEvent) -> bool:
         return (event.request_id, event.at) == self._merge
 
@@ -144,7 +152,7 @@ class FoldedIssue:
             return None
         known = current.times if current is not None else None
         wrong_times = known is not None and event.times not in (None, known) and not self._is_merge(event)
-        self._before[event.request_id, event.company_id, event.before] = event.times
+        self._remember(event)
         times = self._times(event, current)
         new = event.type == EventType.ASSIGNMENT_CREATED
         if event.type == EventType.ASSIGNMENT_DELETED:
