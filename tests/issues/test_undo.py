@@ -7,10 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from issue_tracker.actor import command_line
+from issue_tracker.companies.operations import update_company
+from issue_tracker.companies.queries import lock_company
 from issue_tracker.database.tables import events
 from issue_tracker.invariants.checker import check
+from issue_tracker.names import Name
 from tests.clients import Client
 from tests.company_access.limits import limit, user_id
+from tests.locks import during
 from tests.world import World
 
 
@@ -190,6 +194,23 @@ def test_an_undo_leaves_out_companies_that_were_archived_since(world: World, tes
     move(tess, "resolved", "finished", "Fabrikam")
     archive("Fabrikam", True)
     assert undo(tess, "finished") == "1 undone."
+
+
+def test_an_undo_waits_for_a_company_that_is_being_archived(world: World, tess: Client) -> None:
+    outage = world.given_issue("Outage", {"Contoso": "new", "Fabrikam": "new"})
+    fault, ids = tess.call("GET", "/api/issues/Fault", 200)["issue_id"], world.given_companies("Contoso", "Fabrikam")
+    form = {"on": [f"{fault}-{ids['Contoso']}", f"{outage}-{ids['Fabrikam']}"], "status": "none"}
+    tess.call("POST", "/assignments/bulk", 303, data=form, headers={"X-Request-ID": "removed"})
+    admin, contoso = command_line("tests"), ids["Contoso"]
+    sentence = during(
+        world,
+        lambda tx: lock_company(tx, admin, contoso),
+        lambda: undo(tess, "removed"),
+        # The new name locks the issue that still has the company, which the undo changes, too.
+        lambda tx: update_company(tx, admin, contoso, name=Name("Contoso Ltd"), archived=True),
+    )
+    assert sentence == "1 undone, 1 left because “Contoso Ltd” is archived."
+    assert len(tess.call("GET", "/api/issues/Outage", 200)["assignments"]) == 2
 
 
 def test_an_undo_restores_the_owner_and_the_references_of_a_removed_company(world: World, tess: Client) -> None:

@@ -100,15 +100,16 @@ def undo(tx: Connection, actor: Actor, request: str) -> UndoResult:
     net = _net_changes(changes)
     if not net:
         raise Invalid("There is nothing left to undo.")
-    # All issues are locked before later changes are read, so that none is missed.
-    for issue_id in sorted({issue_id for issue_id, _ in net}):
-        _lock_issue(tx, actor, issue_id)
-    kept = list_changed_since(tx, actor, changes)
+    # Companies are locked before issues, as when a company is renamed.
     companies = get_companies_by_id(tx, actor, {company_id for _, company_id in net})
     removed = {company_id for (_, company_id), change in net.items() if change.after is None}
     companies |= lock_for_assignment(
         tx, actor.company_access, (company for company in companies.values() if company.company_id in removed)
     )
+    # All issues are locked before later changes are read, so that none is missed.
+    for issue_id in sorted({issue_id for issue_id, _ in net}):
+        _lock_issue(tx, actor, issue_id)
+    kept = list_changed_since(tx, actor, changes)
     archived: list[str] = []
     request_id = changes[0].event.request_id
     groups: dict[_Kind, list[Company]] = defaultdict(list)
