@@ -129,6 +129,17 @@ def test_an_empty_list_of_companies_changes_none(outage: World) -> None:
     response = bulk(outage, status="resolved", companies=[])
     assert (response["changed"], response["results"]) == (0, [])
     assert stored(outage)["Contoso"] == "investigating"
+    assert bulk(outage, status="resolved", company_groups=[])["results"] == []
+    assert stored(outage)["Contoso"] == "investigating"
+
+
+def test_an_empty_list_of_statuses_skips_all_companies(outage: World) -> None:
+    before = stored(outage)
+    none: dict[str, Any] = {"from": []}
+    response = bulk(outage, status="resolved", **none)
+    assert response["changed"] == 0
+    assert {result["outcome"] for result in response["results"]} <= {"skipped", "unchanged"}
+    assert stored(outage) == before
 
 
 @decided_in_python

@@ -161,7 +161,7 @@ def set_statuses_in_bulk(request: Request, body: BulkChange) -> Response:
         body.status,
         companies=companies,
         exclude=exclude,
-        only_from=body.only_from or (),
+        only_from=body.only_from,
         note=body.note or None,
         dry_run=body.dry_run,
     )

@@ -1,6 +1,6 @@
 """Changes the status of many companies in one issue with one operation (contract, section 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -49,7 +49,7 @@ def set_statuses(
     *,
     companies: Sequence[Company] | None = None,
     exclude: Sequence[Company] = (),
-    only_from: Sequence[Status] = (),
+    only_from: Collection[Status] | None = None,
     named: Sequence[Company] = (),
     note: str | None = None,
     restored: Restored = NOTHING,
@@ -57,9 +57,9 @@ def set_statuses(
 ) -> list[BulkResult]:
     """Sets the status of companies in an issue, of all assigned ones if `companies` is None. All or nothing.
 
-    Companies that are not assigned are assigned, unless `only_from` names the statuses to change. Companies with the
-    status `closed` are skipped unless `only_from` contains it. Neither applies to the companies in `named`. Returns one
-    result for each company, in the given order, or by name. `restored` as for `change_statuses`. A dry run returns the
+    If `only_from` is given, only assignments with one of these statuses change; otherwise companies that are not
+    assigned are assigned, and those with the status `closed` are skipped. Neither applies to the companies in `named`.
+    Returns one result for each company, in the given order, or by name. `restored` as for `change_statuses`. A dry run returns the
     same and changes nothing. `issue` must have been read with a lock in this transaction. Raises Invalid for a company
     that is listed twice, and for an archived one that would have to be assigned.
     """
@@ -99,12 +99,12 @@ def set_statuses(
 
 
 def _outcome(
-    current: Status | None, wanted: Status, only_from: Sequence[Status], *, excluded: bool, named: bool
+    current: Status | None, wanted: Status, only_from: Collection[Status] | None, *, excluded: bool, named: bool
 ) -> Outcome:
     if excluded:
         return Outcome.SKIPPED
     if current is wanted:
         return Outcome.UNCHANGED
-    if only_from and not named:
+    if only_from is not None and not named:
         return Outcome.CHANGED if current in only_from else Outcome.SKIPPED
     return Outcome.SKIPPED if current is Status.CLOSED and not named else Outcome.CHANGED

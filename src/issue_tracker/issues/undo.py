@@ -207,7 +207,7 @@ def _change_back(
         ids = [company.company_id for company in companies]
         gone = [one for one in ids if find_status(tx, actor, issue.issue_id, one) is None]
         companies = [company for company in companies if company.company_id in gone]
-    from_ = () if after is None else (after,)
+    from_ = None if after is None else (after,)
     results = set_statuses(tx, actor, issue, before, companies=companies, only_from=from_, restored=restored)
     return [
         Undone(issue.issue_id, company.company_id, before, None if times is None else times.status_since)

@@ -147,7 +147,7 @@ def apply(
         selected.issue,
         change.status,
         companies=selected.companies,
-        only_from=tuple(Status) if single and not others and held else (),
+        only_from=tuple(Status) if single and not others and held else None,
         note=change.note or None,
         dry_run=dry_run,
     )

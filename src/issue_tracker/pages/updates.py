@@ -55,7 +55,7 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         companies=audience.companies,
         status=body.status,
         named=audience.named,
-        only_from=tuple(OPEN) if body.status and body.status.open else (),
+        only_from=OPEN if body.status and body.status.open else None,
     )
     changed = len(_statuses(request, issue_id).items() - before.items())
     if not (body.status and changed):

@@ -4,7 +4,7 @@ An update does not change its issue: the issue's time, revision and validator st
 with it. Every operation locks the issue first, like all operations on issues.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, insert, update
 
@@ -34,13 +34,13 @@ def add_update(
     companies: Sequence[Company] | None = None,
     status: Status | None = None,
     named: Sequence[Company] = (),
-    only_from: Sequence[Status] = (),
+    only_from: Collection[Status] | None = None,
 ) -> PlacedUpdate:
     """Adds a text to an issue, for these companies or, if None, for all; returns it.
 
     Under limited company access, None means the visible companies of the issue. With a `status`, it is set for the
     companies: those in `named` are assigned if they are not, whereas others remain closed if they are, and change only
-    from the statuses in `only_from`, if there are any. `issue` must have been read with a lock in this transaction.
+    from the statuses in `only_from`, if it is given. `issue` must have been read with a lock in this transaction.
     Raises Invalid for a company that is listed twice, for one that is not assigned if there is no status, and for
     an archived one that would have to be assigned.
     """
