@@ -224,10 +224,16 @@ def test_the_access_log_names_the_user_and_the_address(admin_url: str, tmp_path:
             ("GET", "/api/alerts/in/grafana/c2VjcmV0"),
             ("POST", "/api/alerts/in/grafana/c2VjcmV0/x"),
             ("POST", "/api/%61lerts/in/c2VjcmV0"),
+            ("POST", "//api/alerts/in/grafana/c2VjcmV0"),
+            ("POST", "/api//alerts/in/grafana/c2VjcmV0"),
+            ("POST", "/tracker/API/Alerts/In/grafana/c2VjcmV0"),
         ):
-            assert stranger.request(method, path, content=b"{}").status_code in (401, 404, 405)
+            url = f"{server.url}{path}"
+            assert stranger.request(method, url, content=b"{}").status_code in (401, 404, 405)
 
         eventually(lambda: len(users_of("/api/alerts/in/{receiver}/{secret}")) == 4)
+        eventually(lambda: len(users_of("/tracker/API/alerts/in/{receiver}/{secret}")) == 1)
+        assert len(users_of("/%00/api/alerts/in/{receiver}/{secret}")) == 1
         assert "c2VjcmV0" not in log.read_text()
         database = Database(Settings(database_url=admin_url))
         with database.read() as tx:

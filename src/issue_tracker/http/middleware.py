@@ -21,8 +21,8 @@ from issue_tracker.settings import Settings
 
 SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
-RECEIVERS = "/api/alerts/in/"
-"""The beginning of paths that contain a secret."""
+RECEIVERS = "/alerts/in/"
+"""What precedes the secret of a receiver of alerts in a path, even in a wrong path, which belongs to no route."""
 
 SLASHES = re.compile(rb"//+")
 
@@ -76,9 +76,8 @@ class AccessLogging:
             state, client = scope["state"], scope.get("client")
             request_id, user_id, address = state["request_id"], state.get("user_id"), client[0] if client else ""
             path = scope["path"]
-            if path.startswith(RECEIVERS):
-                # The secret must not be logged, even if the rest of the path is wrong and belongs to no route.
-                path = f"{RECEIVERS}{{receiver}}/{{secret}}"
+            if (place := path.lower().find(RECEIVERS)) >= 0:
+                path = f"{path[:place]}{RECEIVERS}{{receiver}}/{{secret}}"
             self.log.note(scope["method"], path, state.get("status", 0), milliseconds, request_id, user_id, address)
 
 
