@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from issue_tracker.errors import AppError, Overloaded, TooManyStreams
 from issue_tracker.events.listener import SEND_SECONDS, Listener
-from issue_tracker.http.errors import error_response
+from issue_tracker.http.errors import as_app_error, error_response
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import EVENT_STREAM
 
@@ -54,7 +54,8 @@ class EventStreamResponse(Response):
                 self._listener.abort = lambda: timeout.reschedule(0)
                 try:
                     opening = await anext(pieces)
-                except AppError as error:
+                except Exception as failed:
+                    error = as_app_error(failed, request_id)
                     await error_response(self._request, error)(scope, receive, send)
                     return
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

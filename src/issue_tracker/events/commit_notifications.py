@@ -118,6 +118,8 @@ class CommitNotifier:
                     connection.commit()
             except SQLAlchemyError as error:
                 log.warning("notification not sent", reason=type(error).__name__)
+            except Exception:  # this thread must go on notifying
+                log.exception("notification not sent")
             if self._stopping.is_set():
                 return
             time.sleep(PAUSE_SECONDS)

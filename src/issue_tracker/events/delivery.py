@@ -86,9 +86,21 @@ class Deliverer:
         except (AppError, SQLAlchemyError) as error:
             log.warning("deliveries out of reach", reason=type(error).__name__)
             return False
-        for delivery in claimed:
+        except Exception:  # this thread must go on delivering
+            log.exception("deliveries could not be claimed")
+            return False
+        started = [self._start(delivery) for delivery in claimed]
+        return bool(started) and all(started)
+
+    def _start(self, delivery: ClaimedDelivery) -> bool:
+        """Starts an attempt. Returns False if the system refuses another thread; the claim then expires."""
+        try:
             threading.Thread(target=self._deliver_in_thread, args=(delivery,), name="delivery", daemon=True).start()
-        return bool(claimed)
+        except RuntimeError as refused:
+            self._slots.release(delivery.webhook_id, answered=None)
+            log.warning("delivery not started", delivery=delivery.id, reason=str(refused))
+            return False
+        return True
 
     def _claim(self, slots: Slots) -> list[ClaimedDelivery]:
         return claim_due_deliveries(self._database, now(), lease=self._lease, slots=slots)
@@ -101,6 +113,8 @@ class Deliverer:
         except (AppError, SQLAlchemyError) as error:
             # The claim expires, and the message is sent again.
             log.warning("delivery not recorded", delivery=delivery.id, reason=type(error).__name__)
+        except Exception:  # as above
+            log.exception("a delivery failed", delivery=delivery.id)
         finally:
             self._slots.release(delivery.webhook_id, answered=answered)
             self._wakened.set()

@@ -110,7 +110,9 @@ class LogReader:
                 self._follow()
             except Unavailable as error:
                 log.warning("event log out of reach", reason=error.reason)
-                self._stopping.wait(RETRY_SECONDS)
+            except Exception:  # this thread must go on reading, because nothing else would notice its end
+                log.exception("event log not read")
+            self._stopping.wait(RETRY_SECONDS)
 
     def _follow(self) -> None:
         with commit_waiter(self._database, self._committed) as wait:

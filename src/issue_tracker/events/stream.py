@@ -120,11 +120,12 @@ class Stream:
     async def _ensure_reader(self) -> None:
         """Starts the reader with the first listener, and waits until its position is known. Raises Unavailable."""
         if self._reader is None:
-            self._reader = LogReader(
+            reader = LogReader(
                 self._database, lambda: self._limited, self._on_loop(self._begin), self._on_loop(self._dispatch)
             )
-            self._database.on_commit(CommitTopic.EVENTS, self._reader.notify)
-            self._reader.start()
+            reader.start()  # if the system refuses another thread, the next listener tries again
+            self._reader = reader
+            self._database.on_commit(CommitTopic.EVENTS, reader.notify)
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._started.wait()
@@ -238,6 +239,9 @@ class Stream:
                 alive = await self._loop.run_in_executor(self._threads, self._check_credentials, held)
             except (Unavailable, SQLAlchemyError) as error:
                 log.warning("credentials not checked", reason=type(error).__name__)
+                continue
+            except Exception:  # otherwise no stream would end with its credential any more
+                log.exception("credentials not checked")
                 continue
             for listener in self._listeners:
                 if listener.credential in held:

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 from starlette.responses import Response
 
-from issue_tracker.errors import AppError, Cause, Unavailable
+from issue_tracker.errors import AppError, Cause, Overloaded, Unavailable
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import JSON, PROBLEM
 
@@ -41,6 +41,9 @@ def as_app_error(exception: Exception, request_id: str) -> AppError:
     """Returns any exception as an error that is safe to show; logs the traceback of an unexpected one."""
     if isinstance(exception, AppError):
         return exception
+    if isinstance(exception, RuntimeError) and str(exception) == "can't start new thread":
+        log.error("no thread can be started", request_id=request_id)
+        return Overloaded()
     if isinstance(exception, OSError) and exception.errno in (EMFILE, ENFILE):
         # Any code may need a file descriptor, even the import of a module on first use.
         log.error("no file descriptors left", request_id=request_id, reason=str(exception))

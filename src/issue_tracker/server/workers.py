@@ -17,11 +17,14 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import structlog
 from starlette.types import Receive
 
 from issue_tracker.errors import AppError, Overloaded, Unavailable
 from issue_tracker.server.metrics import LoadMetrics
 from issue_tracker.struct_types import prepare_structs
+
+log = structlog.get_logger("issue_tracker.server")
 
 T = TypeVar("T")
 
@@ -157,14 +160,27 @@ class Workers:
             self._check_later()
 
     def _begin(self, job: _Job) -> None:
+        if len(self._threads) <= self._number - self._free:
+            self._start_thread()
         self._free -= 1
         self._free_for_changes -= job.changes
-        if len(self._threads) < self._number - self._free:
-            name = f"{self._name}_{len(self._threads)}"
-            thread = threading.Thread(target=_work, args=(self._jobs, self._finish), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
         self._jobs.put(job)
+
+    def _start_thread(self) -> None:
+        """Starts another thread; if the system refuses it, the jobs wait for the threads that have started.
+
+        Raises RuntimeError if there are none.
+        """
+        name = f"{self._name}_{len(self._threads)}"
+        thread = threading.Thread(target=_work, args=(self._jobs, self._finish), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as refused:
+            log.warning("a worker thread cannot be started", threads=len(self._threads), reason=str(refused))
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     async def _result(self, job: _Job, _act: Callable[..., T]) -> T:
         self._unanswered[job] = None
