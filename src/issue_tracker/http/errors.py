@@ -1,5 +1,6 @@
 """Errors as responses: one JSON shape for every source (contract, section 2), or RFC 9457 on request."""
 
+from asyncio import CancelledError
 from errno import EMFILE, ENFILE
 from typing import Any
 
@@ -37,10 +38,12 @@ def error_response(request: Request, error: AppError) -> Response:
     return Response(msgspec.json.encode(content), error.status, headers, media_type)
 
 
-def as_app_error(exception: Exception, request_id: str) -> AppError:
+def as_app_error(exception: Exception | CancelledError, request_id: str) -> AppError:
     """Returns any exception as an error that is safe to show; logs the traceback of an unexpected one."""
     if isinstance(exception, AppError):
         return exception
+    if isinstance(exception, CancelledError):  # requests are cancelled only by a server that has waited to stop
+        return Overloaded("The server is stopping. Try again shortly.")
     if isinstance(exception, RuntimeError) and str(exception) == "can't start new thread":
         log.error("no thread can be started", request_id=request_id)
         return Overloaded()

@@ -5,6 +5,7 @@ then the handler in one transaction, which is committed before the response leav
 (docs/decisions/0001-synchronous-handlers.md).
 """
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -19,15 +20,12 @@ from issue_tracker.http import idempotency
 from issue_tracker.http.errors import as_app_error
 from issue_tracker.http.identity import Access, cacheable_until, note_known_session, record_use, require_same_origin
 from issue_tracker.http.refusals import note_refusal
-from issue_tracker.http.request import (
-    ANONYMOUS_BODY_LIMIT,
-    ANONYMOUS_FIELDS,
-    ANONYMOUS_QUERY_LIMIT,
-    Request,
-    read_content,
-)
+from issue_tracker.http.request import ANONYMOUS_BODY_LIMIT, ANONYMOUS_FIELDS, Request, read_content
 from issue_tracker.http.routes import Route
 from issue_tracker.http.state import AppState
+
+ANONYMOUS_QUERY_LIMIT = 4 * 1024
+"""Maximum length of a query, in bytes, without a session."""
 
 Refusal = Callable[[Request, AppError], Awaitable[Response]]
 
@@ -113,7 +111,7 @@ async def respond(route: Route, request: Request) -> Response:
                 until = min(until, request.valid_until)
             app_state.responses.store(version, request.scope, response, until)
         return response
-    except Exception as exception:  # the client gets a safe response, and the log gets the details
+    except (Exception, CancelledError) as exception:  # the client gets a safe response, and the log gets the details
         return route.error_response(request, as_app_error(exception, request.request_id))
 
 

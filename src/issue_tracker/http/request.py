@@ -33,9 +33,6 @@ ANONYMOUS_BODY_LIMIT = 16 * 1024
 ANONYMOUS_FIELDS = 100
 """Maximum number of fields of a form, or of parameters of a query, without a session."""
 
-ANONYMOUS_QUERY_LIMIT = 4 * 1024
-"""Maximum length of a query, in bytes, without a session."""
-
 FIELDS = 10_000
 """Maximum number of fields of a form from a signed-in user, who may select thousands of companies."""
 
