@@ -105,6 +105,20 @@ def configure_logs(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Library) for handler in root.handlers):
+        root.addHandler(_Library(logging.WARNING))
+
+
+class _Library(logging.Handler):
+    """Writes what libraries log, such as uvicorn and asyncio, in the form of all other lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            write = structlog.get_logger(record.name).log
+            write(record.levelno, record.getMessage().strip(), logger=record.name, exc_info=record.exc_info)
+        except Exception:
+            self.handleError(record)
 
 
 def silence_logs() -> None:

@@ -60,6 +60,7 @@ def server_options(loaded: Settings) -> dict[str, Any]:
         "backlog": loaded.connection_backlog,
         "host": loaded.host,
         "port": loaded.port,
+        "log_config": None,  # its lines have the form of all others
         "log_level": "warning",
         "access_log": False,
         "server_header": False,
