@@ -192,6 +192,7 @@ class ServeProcess:
         cwd: Path | None = None,
         **settings: str,
     ) -> None:
+        self.database_url = database_url
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log

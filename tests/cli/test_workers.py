@@ -1,15 +1,19 @@
 """Several server processes may be slow to start, are replaced when they end, and end with their parent."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from issue_tracker.database.engine import Database
+from issue_tracker.settings import Settings
 from tests.clients import get
 from tests.processes import ServeProcess, new_interpreters, processes, running
 from tests.shared import Shared
@@ -144,3 +148,23 @@ def test_a_start_that_cannot_succeed_is_reported(start: Start, tmp_path: Path, m
     lines = server.log.read_text().splitlines()
     assert lines[-1] == "issue-tracker: A server process ended before it was ready; the lines above say why."
     assert any("issue_tracker.app" in line for line in lines[:-1])
+
+
+def test_requests_of_a_killed_process_are_no_longer_shown_as_waiting(start: Start) -> None:
+    server = start(METRICS="1", THREADS="1", DATABASE_WAIT_SECONDS="30").wait_until_ready()
+
+    def waiting() -> float:
+        text = get(f"{server.url}/metrics").text
+        return sum(float(number) for number in re.findall(r"^issue_tracker_requests_waiting\{.*\} (.*)$", text, re.M))
+
+    ada = server.sign_in()
+    ada.call("POST", "/api/issues", 201, json={"name": "VPN"})
+    database = Database(Settings(database_url=server.database_url))
+    with closing(database), database.write(), ThreadPoolExecutor(6) as senders:
+        for number in range(6):
+            senders.submit(ada.put, "/api/issues/VPN", json={"description": str(number)})
+        eventually(lambda: waiting() >= 4)
+        for pid in processes(server):
+            os.kill(pid, signal.SIGKILL)
+    server.wait_until_ready()
+    eventually(lambda: waiting() == 0)

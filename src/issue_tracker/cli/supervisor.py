@@ -25,6 +25,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from issue_tracker.server.metrics import forget_process
 from issue_tracker.server.protocol import HttpProtocol
 from issue_tracker.settings import Settings
 
@@ -106,6 +107,7 @@ class _Worker:
         if self.process.is_alive():
             return True
         self._pipe.close()
+        forget_process(self.process.pid)
         return False
 
 

@@ -18,6 +18,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = structlog.get_logger("issue_tracker.server")
@@ -38,6 +39,12 @@ def share_between_workers() -> None:
     if MULTIPROCESS not in os.environ:
         os.environ[MULTIPROCESS] = folder = tempfile.mkdtemp(prefix="issue-tracker-metrics-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def forget_process(process: int | None) -> None:
+    """Removes what the gauges of a worker that has ended would show forever. Its counters remain."""
+    if MULTIPROCESS in os.environ:
+        mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 def metrics_registry() -> CollectorRegistry:
