@@ -168,3 +168,9 @@ def test_requests_of_a_killed_process_are_no_longer_shown_as_waiting(start: Star
             os.kill(pid, signal.SIGKILL)
     server.wait_until_ready()
     eventually(lambda: waiting() == 0)
+
+
+def test_a_trusted_proxy_that_uses_ipv4_is_recognized_on_a_socket_for_ipv6(start: Start) -> None:
+    server = start(HOST="::", TRUSTED_PROXIES="127.0.0.1").wait_until_ready()
+    get(f"{server.url}/healthz", headers={"X-Forwarded-For": "203.0.113.9"})
+    eventually(lambda: '"address":"203.0.113.9"' in server.log.read_text())

@@ -35,6 +35,9 @@ LINGER_BYTES = 1024 * 1024
 """The time and the number of bytes for which a refused connection is still read: closing a connection with unread bytes
 would destroy the response in transit."""
 
+IPV4_MAPPED = "::ffff:"
+"""The beginning of the address of a client that uses IPv4, on a socket for IPv6 that also accepts IPv4."""
+
 NOTHING, HEAD, BODY = range(3)
 """The part of a request that is being received."""
 
@@ -78,6 +81,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        # Otherwise a trusted proxy would not be recognized by its IPv4 address.
+        if self.client and ":" not in (address := self.client[0].removeprefix(IPV4_MAPPED)):
+            self.client = address, self.client[1]
         self.group = self.connections_of_process.group_of(self.client[0] if self.client else None)
         if not self.connections_of_process.admit(self):
             self._refuse(TOO_MANY)
