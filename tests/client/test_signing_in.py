@@ -4,9 +4,9 @@ from typing import TypeVar
 
 import pytest
 
-from issue_tracker_client import Misuse, NotSignedIn, Retries, Tracker, UnexpectedAnswer, Unreachable
+from issue_tracker_client import Misuse, NotSignedIn, Retries, Tracker, Unavailable, UnexpectedAnswer, Unreachable
 from issue_tracker_client.session import Options, Session
-from issue_tracker_client.steps import Exclusive, Plan, Reply, Request, Send
+from issue_tracker_client.steps import Exclusive, Outcome, Plan, Reply, Request, Send
 from tests.client.scripted import LOST, Script, reply, signed_in
 
 S = TypeVar("S", Exclusive, Send)
@@ -70,6 +70,20 @@ def test_a_wrong_password_is_reported_and_not_retried() -> None:
     with pytest.raises(NotSignedIn, match="Wrong email or password"):
         script.run(session().perform(GET))
     assert len(script.sent) == 1
+
+
+CONFIRM = reply(403, '{"detail":"Confirm that it is you.","reason":"confirmation_required"}')
+
+
+@pytest.mark.parametrize("trouble", [LOST, reply(503)], ids=["lost", "503"])
+def test_a_confirmation_is_repeated_and_changes_nothing_itself(trouble: Outcome) -> None:
+    begun = reply(200, signed_in("c1")), CONFIRM, trouble
+    script = Script(*begun, reply(204), reply(201))
+    script.run(session().perform(Request("POST", "/api/auth/tokens", headers={"idempotency-key": "k"})))
+    assert [one.path for one in script.sent[2:]] == ["/api/auth/confirm"] * 2 + ["/api/auth/tokens"]
+    with pytest.raises((Unreachable, Unavailable)) as away:
+        Script(*begun).run(session(attempts=1).perform(PUT))
+    assert isinstance(away.value, (Unreachable, Unavailable)) and not away.value.maybe_done
 
 
 def test_without_a_response_to_the_sign_in_nothing_was_changed() -> None:

@@ -107,7 +107,7 @@ class Session:
             return
         credentials = {"email": self._email, "password": self._password}
         request = json_request("POST", "/api/auth/login", credentials)
-        request = dataclasses.replace(request, signing_in=True)
+        request = dataclasses.replace(request, signing_in=True, harmless=True)
         self._signed_in = None
         reply = yield from self._attempts(request, effort)
         if reply.status >= 400:
@@ -118,10 +118,9 @@ class Session:
         self._sign_ins += 1
 
     def _confirm(self, effort: Effort) -> Plan[None]:
-        """Proves the password once more, for changes to credentials. Confirming twice is harmless."""
-        reply = yield from self._attempts(
-            json_request("POST", "/api/auth/confirm", {"password": self._password}), effort
-        )
+        """Proves the password once more, for changes to credentials."""
+        request = json_request("POST", "/api/auth/confirm", {"password": self._password})
+        reply = yield from self._attempts(dataclasses.replace(request, harmless=True), effort)
         if reply.status >= 400:
             raise refusal(reply, maybe_done=effort.maybe_done)
 

@@ -24,7 +24,8 @@ class Request:
 
     `path` is already percent-encoded, `method` is in capitals. `once` marks a request that must not be repeated
     when a response may have been lost, because the second response would be misleading: after a rename the old
-    name is gone, after a conditional change the ETag has changed. `timeout` is the timeout of this attempt in
+    name is gone, after a conditional change the ETag has changed. `harmless` marks one that changes nothing that others
+    see, and may be repeated: signing in, and confirming a password. `timeout` is the timeout of this attempt in
     seconds, None for the session's; `read_timeout` replaces it for reading: the longest silence on a stream.
     """
 
@@ -35,6 +36,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     once: bool = False
     signing_in: bool = False
+    harmless: bool = False
     timeout: float | None = None
     read_timeout: float | None = None
 
@@ -46,7 +48,7 @@ class Request:
         something that was created in between, and its 404 would not say who deleted the first.
         """
         known = self.method in SAFE or self.method == "PUT" or (self.method == "POST" and self.keyed)
-        return self.signing_in or (known and not self.once)
+        return self.harmless or (known and not self.once)
 
     @property
     def keyed(self) -> bool:
@@ -54,8 +56,8 @@ class Request:
 
     @property
     def changing(self) -> bool:
-        """Whether it changes data that others see; signing in does not."""
-        return self.method not in SAFE and not self.signing_in
+        """Whether it changes data that others see."""
+        return self.method not in SAFE and not self.harmless
 
     @property
     def target(self) -> str:
