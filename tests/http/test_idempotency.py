@@ -232,3 +232,26 @@ def test_the_response_to_a_refused_body_is_stored_like_any_other(
     assert again.headers["Idempotent-Replayed"] == "true"
     assert ada.post(path, json=good, headers=key).status_code == 422
     assert ada.post(path, json=good, headers={"Idempotency-Key": "another"}).status_code < 300
+
+
+# The order of the checks does not depend on the database.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@cases("key", ["used", "x" * 256])
+def test_an_unreadable_body_is_refused_before_the_key(world: World, key: str) -> None:
+    """The contract's order (section 2): 413 and 415 before 422."""
+    client = world.client()
+    post(client, "used", {"name": "Fault"})
+    headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+    assert client.post("/api/issues", content=b'"' + b"x" * 2**20 + b'"', headers=headers).status_code == 413
+    headers["Content-Type"] = "text/plain"
+    assert client.post("/api/issues", content=b'{"name": "Other"}', headers=headers).status_code == 415
+    assert _stored(world) == 1
+
+
+# The same.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_refusal_of_an_unreadable_body_is_not_stored(world: World) -> None:
+    client = world.client()
+    large = {"name": "Fault", "description": "x" * 2**20}
+    assert post(client, "k1", large).status_code == 413
+    assert post(client, "k1", {"name": "Fault"}).status_code == 201

@@ -1,7 +1,6 @@
 """Cookies. With https, all of them are Secure and have the prefix `__Host-`.
 
-The prefix binds a cookie to exactly this host, so that a neighbouring host in the same domain cannot set it (RFC
-6265bis, section 4.1.3.2).
+The prefix binds a cookie to exactly this host, so that a neighbouring host cannot set it (RFC 6265bis, 4.1.3.2).
 """
 
 from issue_tracker.settings import Settings

@@ -39,8 +39,7 @@ class RequestIds:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        # A random number per application and a counter: ids cannot be guessed, and a random number for each request
-        # would cost a system call.
+        # Ids cannot be guessed, and a random number for each request would cost a system call.
         self._prefix = secrets.token_hex(8)
         self._count = itertools.count()
 

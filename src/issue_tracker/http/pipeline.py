@@ -182,6 +182,7 @@ def _handle(route: Route, request: Request) -> Response:
 
 def _handle_once(route: Route, request: Request) -> Response:
     """Handles a request with an Idempotency-Key, like `_handle`; the response to invalid input is stored, too."""
+    route.require_readable(request)  # 413 and 415 precede what a key can cause
     if route.transaction:
         with request.write():
             return idempotency.once(request, lambda: route.handler(request, **route.arguments(request)))

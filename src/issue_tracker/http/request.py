@@ -250,8 +250,7 @@ async def read_content(request: Request, most: int | None = None) -> bytes | Non
     """Returns the request body, or None as soon as it exceeds the limit: `most` bytes, if given; otherwise a lower
     limit applies to a request without a credential.
 
-    Raises Invalid if the connection breaks before the end of the body: part of a form is also a valid form, with a
-    different meaning.
+    Raises Invalid if the connection breaks before the end of the body: part of a form is a form with another meaning.
     """
     if most is not None:
         request.body_limit = most

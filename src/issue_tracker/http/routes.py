@@ -2,8 +2,7 @@
 
 A handler is a plain function whose parameters declare its input: `request` is the Request; `body` and `query` are
 structs, validated before the handler runs; any other parameter is a segment of the path. A handler runs in a worker
-thread, in one transaction (read for GET, write otherwise) that is committed before the response leaves
-(`http/pipeline.py`).
+thread, in one transaction (read for GET, otherwise write), committed before the response leaves (`http/pipeline.py`).
 """
 
 from collections.abc import Callable, Mapping
@@ -89,8 +88,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     - `shares_path`: a path with a parameter also matches this path and handles its other methods.
     - `if_match`: the handler checks If-Match.
     - `raw_body`: the handler reads the content: up to this number of bytes, of any media type, from any client.
-    - `returns`, `example` (of the body), `errors` (those that do not follow from the rest) and `documented` are for
-      the OpenAPI document.
+    - `returns`, `example` (of the body), `errors` (those that do not follow from the rest), `documented`: for OpenAPI.
     """
 
     method: str
@@ -161,12 +159,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """Returns the CSRF token in the input, for forms, which cannot send a header."""
         return None
 
-    def arguments(self, request: Request) -> dict[str, Any]:
-        """Returns the handler's arguments besides the request. Raises errors in the order 413, 415, 422, 400, 404."""
-        arguments: dict[str, Any] = {}
+    def require_readable(self, request: Request) -> None:
+        """Raises TooLarge or UnsupportedMediaType for a body that the route does not read."""
         if self.raw_body is None:
             require_content(request)
             require_media_type(request, JSON, "The body must be JSON, with Content-Type: application/json.")
+
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Returns the handler's arguments besides the request. Raises errors in the order 413, 415, 422, 400, 404."""
+        arguments: dict[str, Any] = {}
+        self.require_readable(request)
         query = read_query(request.parameters, self.query or _NoQuery, request.settings.query_values)
         if self.query is not None:
             arguments["query"] = query
