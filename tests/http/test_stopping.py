@@ -1,11 +1,15 @@
-"""A server that stops answers the requests that take longer than it waits for."""
+"""A server that stops ends its streams, and answers the requests that take longer than it waits for."""
 
 import json
+import signal
+from pathlib import Path
 
 import pytest
 
 from issue_tracker.cli import supervisor
+from tests.events.listening import Listening
 from tests.http.test_connections import connect, limited, received
+from tests.processes import serve
 from tests.shared import Shared
 
 INCOMPLETE = (
@@ -24,3 +28,16 @@ def test_an_incomplete_request_is_refused(shared: Shared, monkeypatch: pytest.Mo
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"x-request-id: mine" in head and b"retry-after: " in head
     assert json.loads(body) == {"detail": "The server is stopping. Try again shortly."}
+
+
+# The database is irrelevant here.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_a_single_process_cleanly(admin_url: str, tmp_path: Path, number: int) -> None:
+    """`tests/cli/test_workers.py` covers several."""
+    log = tmp_path / "log"
+    with serve(admin_url, log) as server, server.sign_in() as ada, Listening(ada) as listener:
+        server.process.send_signal(number)
+        assert server.process.wait(30) == 0
+        assert listener.ended.wait(10) and listener.clean_end
+    assert "Traceback" not in log.read_text()

@@ -167,6 +167,7 @@ def _run(loaded: Settings) -> None:
     try:
         if loaded.workers == 1:
             gc.disable()  # until the application is loaded and ready: loading creates no garbage
+            _stop_cleanly()
             uvicorn.run(APPLICATION, **options)
             return
         if loaded.metrics:
@@ -182,6 +183,14 @@ def _run(loaded: Settings) -> None:
         raise
     if not Supervisor(options, listener, loaded.workers).run():
         raise CommandError("A server process ended before it was ready; the lines above say why.")
+
+
+def _stop_cleanly() -> None:
+    """Makes signals stop one server process as they stop several: after its open requests, and with success."""
+    # uvicorn raises the signal again when it has stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup`
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 @click.command()
