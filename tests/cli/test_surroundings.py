@@ -171,6 +171,13 @@ def test_a_server_with_a_closed_output_starts(url: str, tmp_path: Path, closed: 
         server.wait(60)
 
 
+@pytest.mark.parametrize(("arguments", "code"), [("company add", 2), ("nosuch", 2), ("issue export /nowhere/x", 1)])
+def test_the_exit_code_is_right_although_the_error_cannot_be_printed(url: str, arguments: str, code: int) -> None:
+    script = f"exec {shlex.join(COMMAND)} {arguments} 2> /dev/full"
+    done = subprocess.run(["bash", "-c", script], env=environment(url), timeout=60, check=False)
+    assert done.returncode == code
+
+
 def test_a_server_whose_output_is_full_reports_it(url: str) -> None:
     script = f"exec {shlex.join(COMMAND)} serve --port {free_port()} > /dev/full"
     done = subprocess.run(

@@ -42,6 +42,10 @@ def test_unusable_settings_are_wrong_usage(itctl: Run, arguments: list[str], cha
         ("set VPN Acme resolved --json >/dev/full", 1, 1),
         ("set VPN Acme resolved >&- 2>&-", 0, 0),
         ("set VPN Acme fine 2>&-", 1, 0),
+        ("set VPN Acme fine 2>/dev/full", 1, 0),
+        ("set VPN 2>/dev/full", 2, 0),
+        ("2>/dev/full", 2, 0),
+        ("--patience 0 --url http://127.0.0.1:9 list 2>/dev/full", 3, 0),
     ],
 )
 def test_an_unwritable_output_is_reported(

@@ -35,7 +35,8 @@ class Commands(click.Group):
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except click.ClickException as error:
-            error.show()
+            with suppress(OSError):
+                error.show()
             code = error.exit_code
         except click.Abort:
             _print_error("Aborted!")

@@ -66,11 +66,12 @@ class _NamedFile(io.FileIO):
 
 def discard() -> None:
     """Discards buffered output that cannot be written, so that the process does not fail when it ends."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:

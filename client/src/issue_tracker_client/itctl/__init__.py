@@ -7,6 +7,8 @@ succeed; 130 interrupted.
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -48,13 +50,14 @@ def run(arguments: list[str]) -> int:
         code = itctl.main(arguments, prog_name="itctl", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as no_arguments:
-        no_arguments.show()
+        with reported():
+            no_arguments.show()
         return USAGE
     except (click.ClickException, TrackerError) as error:
         print_error(sentence(error))
         return exit_code(error)
     except OSError as error:  # other errors have been converted: this one is the output's
-        discard_output()
+        discard_output(sys.stdout)
         print_error(f"The output cannot be written: {error.strerror or error}.")
         return REFUSED
     except (click.Abort, KeyboardInterrupt):
@@ -62,8 +65,18 @@ def run(arguments: list[str]) -> int:
 
 
 def print_error(sentence: str) -> None:
-    """Prints an error to stderr; does nothing if stderr is closed."""
-    click.echo(f"itctl: {sentence}", err=True)
+    """Prints an error to stderr."""
+    with reported():
+        click.echo(f"itctl: {sentence}", err=True)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Surrounds writing to stderr: if it is closed or full, the exit code alone tells what has happened."""
+    try:
+        yield
+    except OSError:
+        discard_output(sys.stderr)
 
 
 def sentence(error: click.ClickException | TrackerError) -> str:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TextIO
 
 import click
 
@@ -36,14 +37,14 @@ def show(lines: Iterable[str], end: str = "\n") -> None:
         try:
             print(line, end=end, flush=True)
         except BrokenPipeError:
-            discard_output()
+            discard_output(sys.stdout)
             raise click.exceptions.Exit(0) from None
 
 
-def discard_output() -> None:
-    """Redirects the output that is still buffered to the null device, so that Python does not fail again at exit."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def discard_output(stream: TextIO | None) -> None:
+    """Redirects what is still buffered in a stream to the null device, so that Python does not fail again at exit."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def on_terminal() -> bool:
