@@ -9,6 +9,7 @@ from tests.world import PASSWORD, World
 
 CONFIRM = "/api/auth/confirm"
 HOOK = {"url": "https://hooks.helpdesk.example/"}
+IMITATED = "\u0410da Lund"  # begins with a Cyrillic letter
 NEW = {"email": "new@helpdesk.example", "name": "New Person", "role": "member"}
 
 
@@ -140,3 +141,39 @@ def test_a_problem_document_contains_the_reason(world: World) -> None:
 def test_the_role_is_checked_before_the_confirmation(world: World) -> None:
     tess = left_open(world, "tess")
     assert "reason" not in tess.call("POST", "/api/webhooks", 403, json=HOOK)
+
+
+def test_a_confirmation_is_required_before_the_content_is_checked(world: World) -> None:
+    """Contract, section 2: 403 before 400 and 404, also where only some changes need fresh proof."""
+    world.given_companies("Contoso")
+    ada = world.client("ada")
+    user, hook = omar(ada)["user_id"], ada.call("POST", "/api/webhooks", 201, json=HOOK)["id"]
+    north = {"name": "North", "company_names": ["Contoso"]}
+    group = ada.call("POST", "/api/company-groups", 201, json=north)["group_id"]
+    access = {"company_access": {"company_groups": ["NORTH"], "companies": ["contoso"]}}
+    ada.call("PUT", f"/api/users/{user}", 200, json=access)
+    sensitive: list[tuple[str, dict[str, Any], int]] = [
+        (f"/api/users/{user}", {"company_access": {"companies": ["Nowhere"]}}, 404),
+        (f"/api/users/{user}", {"company_access": {"companies": ["Nowhere"]}, "name": IMITATED}, 400),
+        (f"/api/users/{user}", {"role": "member", "name": IMITATED}, 400),
+        (f"/api/users/{user}", {"password": "staple battery horse", "name": IMITATED}, 400),
+        ("/api/users/999", {"password": "staple battery horse"}, 404),
+        (f"/api/webhooks/{hook}", {"url": "ftp://elsewhere.example/"}, 400),
+        (f"/api/webhooks/{hook}", {"event_types": ["no.such.type"]}, 400),
+        (f"/api/webhooks/{hook}", {"company_ids": [999]}, 404),
+        (f"/api/company-groups/{group}", {"company_names": ["Nowhere"]}, 404),
+    ]
+    forms = [
+        (f"/admin/users/{user}", {"name": "Omar", "role": "technician", "active": "on", "company_groups": "Nobody"}),
+        (f"/admin/webhooks/{hook}", {"url": "ftp://elsewhere.example/", "active": "on"}),
+    ]
+    world.clock.advance(minutes=10)
+    for path, body, _ in sensitive:
+        refused(ada, "PUT", path, body)
+    for path, form in forms:
+        answer = ada.post(path, data=form | {"_csrf": ada.headers["X-CSRF-Token"]})
+        assert answer.status_code == 403 and "Confirm that it is you" in answer.text
+    ada.call("PUT", f"/api/users/{user}", 200, json=access | {"name": "Omar R."})
+    ada.call("POST", CONFIRM, 204, json={"password": PASSWORD})
+    for path, body, status in sensitive:
+        ada.call("PUT", path, status, json=body)

@@ -142,11 +142,23 @@ def import_text(request: Request, csv: str, *, replace: bool, dry_run: bool = Fa
 )
 def update_company_group(request: Request, group_id: int, body: CompanyGroupChange) -> Response:
     """Rename a company group, or replace its companies."""
-    companies = None if body.company_names is None else companies_of(request, body)
-    before = queries.get_group(request.tx, request.actor, group_id)
-    group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
-    similar = queries.names_like(request.tx, request.actor, group) if group.name != before.name else []
+    group, similar = change_group(request, group_id, body)
     return json_response(group, headers=looks_like(similar))
+
+
+def change_group(request: Request, group_id: int, body: CompanyGroupChange) -> tuple[CompanyGroup, list[str]]:
+    """Changes a group in the open transaction. Returns it, and the names that look like its new name, if it has one.
+
+    Raises NotFound for unknown companies, and what `update_group` raises.
+    """
+    before = queries.get_group(request.tx, request.actor, group_id)
+    companies = None
+    if body.company_names is not None:
+        if set(map(key, body.company_names)) != set(map(key, before.company_names)):
+            operations.require_proof_for_members(request.tx, request.actor, group_id)
+        companies = companies_of(request, body)
+    group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
+    return group, queries.names_like(request.tx, request.actor, group) if group.name != before.name else []
 
 
 @routes.delete("/api/company-groups/{group_id}", access=Access.ADMINISTRATOR, returns=Returns(204))

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 from starlette.responses import Response
 
-from issue_tracker.actor import Role
+from issue_tracker.actor import Role, require_fresh_proof
 from issue_tracker.api.company_groups import Names
 from issue_tracker.auth import invitations, users
 from issue_tracker.auth.company_access import set_company_access
@@ -27,6 +27,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, json_response, list_response
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import refuse_repeated
+from issue_tracker.names import key
 
 routes = Routes("Users", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
@@ -196,8 +197,9 @@ def create_account(request: Request, body: NewUser, password_hash: str | None) -
 
 def change_account(request: Request, user_id: int, body: UserChange, password_hash: str | None = None) -> None:
     """Changes an account in the open transaction; `password_hash` is that of the password in the body. Raises what the
-    operations raise.
+    operations raise, and ConfirmationRequired before all other errors of the content (contract, section 2).
     """
+    _require_proof(request, user_id, body)
     users.update_user(
         request.tx,
         request.actor,
@@ -209,6 +211,23 @@ def change_account(request: Request, user_id: int, body: UserChange, password_ha
     )
     if body.company_access is not None:
         set_company_access(request.tx, request.actor, user_id, grant_of(request, body.company_access))
+
+
+def _require_proof(request: Request, user_id: int, body: UserChange) -> None:
+    if request.actor.fresh_proof:
+        return
+    [present] = with_access(request, [users.get_user(request.tx, user_id)])
+    other_role = body.role is not None and body.role is not present.role
+    other_access = body.company_access is not None and _names(body.company_access) != _names(present.company_access)
+    if body.password is not None or other_role or other_access:
+        require_fresh_proof(request.actor)
+
+
+def _names(access: AllCompanies | CompanyAccessChange | GrantedAccess) -> tuple[set[str], set[str]] | None:
+    """Returns the keys of the named groups and companies, whether they exist or not; None for all companies."""
+    if isinstance(access, str):
+        return None
+    return set(map(key, access.company_groups or ())), set(map(key, access.companies or ()))
 
 
 def invitation_link(request: Request, user_id: int) -> InvitationLink:
@@ -264,6 +283,7 @@ def update_user(request: Request, user_id: int, body: UserChange) -> Response:
     """
     fresh = None
     if body.password:
+        require_fresh_proof(request.actor)
         with request.read() as tx:
             user = users.get_user(tx, user_id)
         fresh = hash_new_password(body.password, email=user.email, name=body.name or user.name)

@@ -62,9 +62,8 @@ def create_webhook(
         raise Invalid.field("url", "is required")
     at = now()
     secret = new_secret()
-    values = {"event_types": "[]", "company_ids": "[]", "active": True, "description": ""} | _validated(
-        tx, actor, fields
-    )
+    _require_valid(tx, actor, fields)
+    values = {"event_types": "[]", "company_ids": "[]", "active": True, "description": ""} | _values(fields)
     require_visible("description", fields.description or "")
     values |= {"owner_id": actor.user_id, "secret": keyring.encrypt(secret), "created_at": at, "updated_at": at}
     inserted = tx.execute(insert(webhooks).values(**values))
@@ -81,11 +80,12 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
     """
     require_administrator(actor)
     row = _lock(tx, webhook_id)
-    changes = {name: value for name, value in _validated(tx, actor, fields).items() if getattr(row, name) != value}
+    changes = {name: value for name, value in _values(fields).items() if getattr(row, name) != value}
     if not changes:
         return webhook_from_row(row)
     if changes.keys() & {"url", "event_types", "company_ids"} or changes.get("active"):
         require_fresh_proof(actor)
+    _require_valid(tx, actor, fields)
     require_visible("description", changes.get("description", ""))
     if "active" in changes:
         changes["disabled_reason"] = None
@@ -165,17 +165,23 @@ def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
     return get_delivery(tx, actor, delivery_id)
 
 
-def _validated(tx: Connection, actor: Actor, fields: WebhookFields) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    errors: list[FieldError] = []
-    if fields.url is not None:
-        values["url"] = fields.url.strip()
-        errors += _url_errors(fields.url.strip())
-    if fields.event_types is not None:
-        unknown = [name for name in fields.event_types if name not in KNOWN_TYPES]
-        if unknown:
-            errors.append(FieldError("event_types", f"{', '.join(unknown)[:200]}: no such type"))
-        values["event_types"] = msgspec.json.encode(sorted(set(fields.event_types))).decode()
+def _values(fields: WebhookFields) -> dict[str, Any]:
+    """Returns the given fields as they are stored."""
+    given = {name: value for name, value in msgspec.structs.asdict(fields).items() if value is not None}
+    if "url" in given:
+        given["url"] = given["url"].strip()
+    for name in ("event_types", "company_ids"):
+        if name in given:
+            given[name] = msgspec.json.encode(sorted(set(given[name]))).decode()
+    return given
+
+
+def _require_valid(tx: Connection, actor: Actor, fields: WebhookFields) -> None:
+    """Raises Invalid for the URL and the event types, NotFound for the companies, which are locked."""
+    errors = [] if fields.url is None else _url_errors(fields.url.strip())
+    unknown = [name for name in fields.event_types or () if name not in KNOWN_TYPES]
+    if unknown:
+        errors.append(FieldError("event_types", f"{', '.join(unknown)[:200]}: no such type"))
     if errors:
         raise Invalid.of(errors)
     if fields.company_ids is not None:
@@ -184,12 +190,6 @@ def _validated(tx: Connection, actor: Actor, fields: WebhookFields) -> dict[str,
         missing = [str(id_) for id_ in ids if id_ not in known]
         if missing:
             raise NotFound(f"There is no company with the id {', '.join(missing[:20])}.")
-        values["company_ids"] = msgspec.json.encode(ids).decode()
-    if fields.active is not None:
-        values["active"] = fields.active
-    if fields.description is not None:
-        values["description"] = fields.description
-    return values
 
 
 def _url_errors(url: str) -> list[FieldError]:

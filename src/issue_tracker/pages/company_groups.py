@@ -2,7 +2,13 @@
 
 from starlette.responses import Response
 
-from issue_tracker.api.company_groups import CompanyGroupChange, NewCompanyGroup, companies_of, import_text
+from issue_tracker.api.company_groups import (
+    CompanyGroupChange,
+    NewCompanyGroup,
+    change_group,
+    companies_of,
+    import_text,
+)
 from issue_tracker.companies.groups import operations, queries
 from issue_tracker.errors import Invalid
 from issue_tracker.http.identity import Access
@@ -61,9 +67,8 @@ def create(request: Request, form: Form) -> Response:
         {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, NewCompanyGroup
     )
     group = operations.create_group(request.tx, request.actor, body.name, companies_of(request, body))
-    return redirect(
-        "/admin/company-groups", flash_cookie(request, Flash(_saved(request, f"Added {group.name}.", group)))
-    )
+    text = with_look_alikes(f"Added {group.name}.", queries.names_like(request.tx, request.actor, group))
+    return redirect("/admin/company-groups", flash_cookie(request, Flash(text)))
 
 
 @routes.get("/admin/company-groups/{group_id}")
@@ -80,11 +85,8 @@ def edit(request: Request, form: Form, group_id: int) -> Response:
     body = form.read(
         {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, CompanyGroupChange
     )
-    companies = companies_of(request, body)
-    before = queries.get_group(request.tx, request.actor, group_id)
-    group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
-    text = "Saved." if group.name == before.name else _saved(request, "Saved.", group)
-    return redirect("/admin/company-groups", flash_cookie(request, Flash(text)))
+    _, similar = change_group(request, group_id, body)
+    return redirect("/admin/company-groups", flash_cookie(request, Flash(with_look_alikes("Saved.", similar))))
 
 
 @routes.post(
@@ -100,8 +102,3 @@ def delete(request: Request, form: Form, group_id: int) -> Response:
         return unsure
     operations.delete_group(request.tx, request.actor, group_id)
     return redirect("/admin/company-groups", flash_cookie(request, Flash(f"Deleted {group.name}.")))
-
-
-def _saved(request: Request, text: str, group: queries.CompanyGroup) -> str:
-    """Returns a message about a group with a new name, with a warning if other names look similar."""
-    return with_look_alikes(text, queries.names_like(request.tx, request.actor, group))

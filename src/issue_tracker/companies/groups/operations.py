@@ -67,10 +67,10 @@ def update_group(
     renamed = name if name is not None and name != group.name else None
     if renamed is None and not added and not removed:
         return group
+    if added or removed:
+        require_proof_for_members(tx, actor, group_id)
     if renamed is not None:
         require_visible("name", renamed)
-    if (added or removed) and is_group_granted(tx, group_id):
-        require_session_proof(actor)
     at = now()
     values: dict[str, object] = {} if renamed is None else {"name": renamed, "name_key": key(renamed)}
     try:
@@ -91,6 +91,14 @@ def update_group(
     )
     record(tx, actor, [change], at)
     return get_group(tx, actor, group_id)
+
+
+def require_proof_for_members(tx: Connection, actor: Actor, group_id: int) -> None:
+    """Raises like `require_session_proof` if the group is part of a company access: its companies decide what users
+    see.
+    """
+    if is_group_granted(tx, group_id):
+        require_session_proof(actor)
 
 
 def delete_group(tx: Connection, actor: Actor, group_id: int) -> None:
