@@ -106,6 +106,17 @@ def test_without_a_mapping_roles_are_unchanged(world: World, fake: FakeProvider)
 
 
 @decided_in_python
+def test_users_keep_what_the_last_mapping_granted(world: World, fake: FakeProvider) -> None:
+    mapping = given_mapping(world, "leads", "super_admin")
+    sign_in(world, fake, groups=["leads"])
+    ada = world.client("ada")
+    assert "If this is the last mapping" in ada.get(f"/admin/group-mappings/{mapping}").text
+    ada.call("DELETE", f"{MAPPINGS}/{mapping}", 204)
+    client, _ = sign_in(world, fake, groups=[])
+    assert client.call("GET", "/api/auth/session", 200)["user"]["role"] == "super_admin"
+
+
+@decided_in_python
 def test_the_groups_of_a_certified_provider_are_applied(world: World, real: RealProvider) -> None:
     given_mapping(world, "/helpdesk", "technician", source="real")
     real.set(g1={"email": "gus@helpdesk.example", "email_verified": True, "name": "Gus", "groups": ["/helpdesk"]})

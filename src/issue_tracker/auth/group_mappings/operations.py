@@ -79,6 +79,8 @@ def update_mapping(
 def delete_mapping(tx: Connection, actor: Actor, settings: Settings, mapping_id: int) -> None:
     """Deletes a mapping. Members lose the granted rights at their next sign-in, members of a SCIM group immediately.
 
+    With the last mapping of its source, nobody loses any: from then on, roles are administered in this product.
+
     Raises NotFound, and like create_mapping.
     """
     require_administrator(actor)
