@@ -17,7 +17,7 @@ from issue_tracker.alerts.mail.operations import prune_mails
 from issue_tracker.alerts.retention import prune_alerts, prune_unsorted
 from issue_tracker.auth.challenges import prune_challenges
 from issue_tracker.auth.factors.ceremonies import prune_spent
-from issue_tracker.auth.sessions import prune_sessions
+from issue_tracker.auth.session_limits import prune_sessions
 from issue_tracker.auth.single_sign_on.flows import prune_flows
 from issue_tracker.auth.throttle import prune_attempts
 from issue_tracker.clock import now

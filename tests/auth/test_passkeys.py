@@ -6,12 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from issue_tracker.actor import command_line
 from issue_tracker.auth.factors.passkeys import site_of
+from issue_tracker.auth.factors.stored import reset_factors
+from issue_tracker.names import parse_note
 from issue_tracker.settings import Settings
 from tests.auth.authenticator import Authenticator
 from tests.auth.factors import FACTORS, LOGIN, SECOND, credentials, first_step
 from tests.clients import Client
+from tests.company_access.limits import user_id
 from tests.engines import decided_in_python
+from tests.locks import during
 from tests.server import Server, serving
 from tests.shared import Shared
 from tests.world import World
@@ -258,3 +263,16 @@ def test_passkeys_are_not_offered_without_a_host_name(world: World) -> None:
     tess = world.client("tess")
     assert "Passkeys need" in tess.call("POST", f"{MAKE}/options", 400)["detail"]
     assert "Passkeys need" in world.anonymous().call("POST", BEGIN, 400)["detail"]
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # on SQLite, nothing shows that the request waits
+def test_a_session_that_has_just_ended_adds_no_passkey(world: World, site: Server) -> None:
+    """A reset removes all factors of the user, and so none may follow it."""
+    tess, key, user = client_of(world, site, "tess"), Authenticator(ORIGIN), user_id(world, "tess")
+    refused = during(
+        world,
+        lambda tx: reset_factors(tx, command_line("tests"), user, parse_note("lost")),
+        lambda: registered(tess, key, status=401),
+    )
+    assert "sign in" in refused["detail"].lower()
+    assert world.client("tess").call("GET", FACTORS, 200)["total"] == 0

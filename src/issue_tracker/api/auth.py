@@ -8,7 +8,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
-from issue_tracker.auth import proof, sessions, users
+from issue_tracker.auth import own_account, proof, sessions
 from issue_tracker.auth.passwords import Password, hash_new_password, normalized
 from issue_tracker.auth.sessions import SessionInfo
 from issue_tracker.auth.signin import SignedIn, Visitor, sign_in
@@ -217,7 +217,7 @@ def change_password(request: Request, body: PasswordChange) -> Response:
     fresh = checked_new_password(request, body)
 
     def change() -> Response:
-        users.change_own_password(request.tx, request.actor, fresh, with_tokens=body.revoke_tokens)
+        own_account.change_own_password(request.tx, request.actor, fresh, with_tokens=body.revoke_tokens)
         return no_content()
 
     with request.write():

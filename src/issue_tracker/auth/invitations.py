@@ -47,7 +47,7 @@ def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
     """
     require_administrator(actor)
     require_fresh_proof(actor)
-    user = get_user(tx, user_id)
+    user = lock_user(tx, user_id)
     if user_id == actor.user_id:
         raise Invalid("You cannot invite yourself. Change your password with the current one.")
     if user.service_account:

@@ -1,14 +1,18 @@
-"""Sessions that end because another one begins."""
+"""Sessions that end because another one begins, and those that expired long ago."""
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, not_, select
 
 from issue_tracker.actor import Actor, Role
-from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.sessions import REMEMBERED, alive_sessions, token_hash
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.settings import Settings
+
+BATCH = 1000
+"""Number of sessions deleted in one transaction."""
 
 
 def end_replaced_session(tx: Connection, token: str, request_id: str, at: datetime) -> None:
@@ -34,3 +38,15 @@ def end_oldest_sessions(tx: Connection, actor: Actor, *, most: int, at: datetime
         tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
         ended = Change(type=EventType.SESSION_ENDED, note="the oldest, of too many")
         record(tx, actor, [ended] * len(ids), at)
+
+
+def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
+    """Deletes a batch of the sessions that expired more than REMEMBERED before an instant.
+
+    Returns their number; 0 if none are left.
+    """
+    ended = not_(alive_sessions(settings, at - REMEMBERED))
+    ids = list(tx.execute(select(sessions.c.id).where(ended).order_by(sessions.c.id).limit(BATCH)).scalars())
+    if ids:
+        tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
+    return len(ids)

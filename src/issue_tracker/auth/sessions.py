@@ -8,23 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, not_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions, Role
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.queries import load_access, load_accesses
 from issue_tracker.database.prepared import Prepared, instant
 from issue_tracker.database.tables import sessions, sign_in_challenges, sign_in_devices, users
-from issue_tracker.errors import NotFound
+from issue_tracker.errors import NotFound, Unauthenticated
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
 
 USER_AGENT_LIMIT = 400
 """Maximum number of characters stored of the User-Agent header."""
-
-BATCH = 1000
-"""Number of sessions deleted in one transaction."""
 
 REMEMBERED = timedelta(days=7)
 """How long an expired session is still recognized, so that a form that was filled in is not lost."""
@@ -179,6 +176,17 @@ def was_session(tx: Connection, token: str) -> bool:
     return _by_token.row(tx, token_hash=token_hash(token)) is not None
 
 
+def require_running(tx: Connection, actor: Actor) -> None:
+    """Raises Unauthenticated if the session of the actor has ended since the request was checked.
+
+    Call it with the user locked, before creating a credential. A new password, for example, ends the sessions and
+    revokes what they have created, so they must not create anything afterwards.
+    """
+    same = select(sessions.c.id).where(sessions.c.id == actor.session_id)
+    if actor.session_id is not None and tx.execute(same).first() is None:
+        raise Unauthenticated
+
+
 def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: datetime) -> dict[int, Permissions]:
     """Returns those of the sessions with these ids that are alive at `at`, whose users are active and have the second
     factor that they need.
@@ -258,18 +266,6 @@ def end_sessions(tx: Connection, user_id: int, *, keep: int | None = None) -> No
     tx.execute(update(sign_in_devices).where(sign_in_devices.c.user_id == user_id).values(second_factor_until=None))
     condition = sessions.c.user_id == user_id
     tx.execute(delete(sessions).where(condition if keep is None else condition & (sessions.c.id != keep)))
-
-
-def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
-    """Deletes a batch of the sessions that expired more than REMEMBERED before an instant.
-
-    Returns their number; 0 if none are left.
-    """
-    ended = not_(alive_sessions(settings, at - REMEMBERED))
-    ids = list(tx.execute(select(sessions.c.id).where(ended).order_by(sessions.c.id).limit(BATCH)).scalars())
-    if ids:
-        tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
-    return len(ids)
 
 
 def csrf_token(token: str) -> str:

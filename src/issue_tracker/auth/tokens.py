@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
 from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
-from issue_tracker.auth.sessions import token_hash
+from issue_tracker.auth.sessions import require_running, token_hash
 from issue_tracker.auth.token_networks import read_networks, shown_networks, stored_networks
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.grants import Grant
@@ -74,7 +74,7 @@ def create_token(
     Raises Invalid with all wrong fields: an end in the past or beyond the longest lifetime, no scope, an invalid
     network, a name with an invisible character or one that another token of the user has. Also raises Invalid for a
     token of another person; ConfirmationRequired; and Forbidden unless an actor who creates a token of a service
-    account is a super admin with access to all companies.
+    account is a super admin with access to all companies; and Unauthenticated if the actor's session has just ended.
     """
     require_fresh_proof(actor)
     if actor.user_id not in (None, user_id):
@@ -87,6 +87,7 @@ def create_token(
         wrong.append(FieldError("scopes", "must name read, write or both"))
     # Locked, so that a concurrent request adds no other token with this name, or beyond the limit.
     tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
+    require_running(tx, actor)
     whose = "you already have" if actor.user_id == user_id else "the account already has"
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:

@@ -17,8 +17,8 @@ from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.user_names import DisplayName, Email, require_own_look
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.database.tables import invitations, sessions, setup_tokens, users
-from issue_tracker.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from issue_tracker.database.tables import invitations, setup_tokens, users
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.names import key
@@ -171,48 +171,11 @@ def update_user(
     return get_user(tx, user_id)
 
 
-def change_own_password(tx: Connection, actor: Actor, password_hash: str, *, with_tokens: bool = False) -> None:
-    """Sets the actor's own password, ends the actor's other sessions, and voids invitations.
-
-    `with_tokens` revokes the actor's tokens, too. Raises Forbidden for an actor without an account (command line), and
-    Unauthenticated if the actor's session has ended since it was checked, perhaps because of another new password.
-    """
-    if actor.user_id is None:
-        raise Forbidden("Only a user has a password.")
-    user = lock_user(tx, actor.user_id)
-    if tx.execute(select(sessions.c.id).where(sessions.c.id == actor.session_id)).first() is None:
-        raise Unauthenticated
-    set_own_password(tx, actor.user_id, password_hash, at := now())
-    end_sessions(tx, actor.user_id, keep=actor.session_id)
-    note = f"{user.email} (password)"
-    record(tx, actor, [Change(type=EventType.USER_UPDATED, note=note)], at)
-    if with_tokens:
-        revoke_tokens(tx, actor, actor.user_id)
-
-
 def set_own_password(tx: Connection, user_id: int, password_hash: str, at: datetime) -> None:
     """Stores a password that only the user knows, and voids the user's invitations."""
     values = {"password_hash": password_hash, "password_change_required": False, "updated_at": at}
     tx.execute(update(users).where(users.c.user_id == user_id).values(values))
     tx.execute(delete(invitations).where(invitations.c.user_id == user_id))
-
-
-def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:
-    """Changes the actor's own display name.
-
-    Raises Invalid for a name that another user has or that imitates one, Forbidden for an actor without an account.
-    """
-    if actor.user_id is None:
-        raise Forbidden("Only a user has a name.")
-    user = lock_user(tx, actor.user_id)
-    if user.name == name:
-        return user
-    require_own_look(tx, name, user.user_id, shared=False)
-    remember_new(tx, Kind.USER, user.user_id, name)
-    at = now()
-    tx.execute(update(users).where(users.c.user_id == user.user_id).values(name=name, updated_at=at))
-    record(tx, actor, [Change(type=EventType.USER_UPDATED, note=f"{user.email} (name: {name})")], at)
-    return get_user(tx, user.user_id)
 
 
 def get_user(tx: Connection, user_id: int) -> User:

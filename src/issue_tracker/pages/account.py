@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password
 from issue_tracker.api.tokens import token_of
-from issue_tracker.auth import sessions, tokens, users
+from issue_tracker.auth import own_account, sessions, tokens
 from issue_tracker.auth.browsers import forget_browser
 from issue_tracker.auth.single_sign_on.confirmation import ways_to_confirm
 from issue_tracker.auth.single_sign_on.identities import list_identities
@@ -65,7 +65,7 @@ def _own_tokens(request: Request) -> list[Token]:
 @routes.post("/account/name", shown_by=show_account, shown_as="name_form")
 def rename(request: Request, form: Form) -> Response:
     """Changes the user's own name, as others see it."""
-    users.rename_self(request.tx, request.actor, form.read(form.fields("name"), OwnName).name)
+    own_account.rename_self(request.tx, request.actor, form.read(form.fields("name"), OwnName).name)
     return redirect("/account", flash_cookie(request, Flash("Saved.")))
 
 
@@ -83,7 +83,7 @@ def change_password(request: Request, form: Form) -> Response:
     body = form.read(fields | {"revoke_tokens": bool(form.get("revoke_tokens"))}, PasswordChange)
     fresh = checked_new_password(request, body)
     with request.write() as tx:
-        users.change_own_password(tx, request.actor, fresh, with_tokens=body.revoke_tokens)
+        own_account.change_own_password(tx, request.actor, fresh, with_tokens=body.revoke_tokens)
     ended = "sessions have ended, and your tokens have been revoked" if body.revoke_tokens else "sessions have ended"
     return redirect("/account", flash_cookie(request, Flash(f"The password has been changed, your other {ended}.")))
 

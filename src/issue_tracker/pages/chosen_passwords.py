@@ -7,7 +7,7 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password, sign_in_cookies, visitor_of
-from issue_tracker.auth import invitations, users
+from issue_tracker.auth import invitations, own_account
 from issue_tracker.auth.invitations import InvitationRefused
 from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.sessions import csrf_token
@@ -83,6 +83,6 @@ def choose_password(request: Request, form: Form) -> Response:
     """Sets a new password, and redirects to the page that the user requested before."""
     fresh = checked_new_password(request, form.read(form.fields("current_password", "new_password"), PasswordChange))
     with request.write() as tx:
-        users.change_own_password(tx, request.actor, fresh)
+        own_account.change_own_password(tx, request.actor, fresh)
     target = landing(request.actor.role, local(form.get("next"), START))
     return redirect(target, flash_cookie(request, Flash("The password has been changed.")))

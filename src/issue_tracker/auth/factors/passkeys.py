@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from issue_tracker.actor import Actor, require_fresh_proof
 from issue_tracker.auth.factors import ceremonies
 from issue_tracker.auth.factors.stored import Method, added, require_room
-from issue_tracker.auth.users import User, lock_user
+from issue_tracker.auth.own_account import lock_self
+from issue_tracker.auth.users import User
 from issue_tracker.clock import now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import factors
@@ -112,7 +113,7 @@ def register(
     """Adds a passkey that a browser has created to the actor's factors. Returns its id, and what `added` returns.
 
     Raises Invalid for a passkey that was not created for this challenge, user and site, or is already registered, and
-    if the user has too many factors or another one with that name; ConfirmationRequired.
+    if the user has too many factors or another one with that name; ConfirmationRequired; and what `lock_self` raises.
     """
     from webauthn import verify_registration_response  # noqa: PLC0415
     from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
@@ -120,7 +121,7 @@ def register(
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
     site, at = _require_site(settings), now()
-    user = lock_user(tx, actor.user_id)
+    user = lock_self(tx, actor)
     require_room(tx, user.user_id, name)
     if not ceremonies.is_open(keyring, challenge, _registration_of(user.user_id), at):
         raise Invalid("Setting up the passkey took too long. Start again.")

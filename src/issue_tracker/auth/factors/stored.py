@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from issue_tracker.actor import Actor, require_administrator, require_fresh_proof
 from issue_tracker.auth.factors import recovery
+from issue_tracker.auth.own_account import lock_self
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.users import User, lock_user
 from issue_tracker.clock import Timestamp, iso, now
@@ -94,11 +95,12 @@ def added(tx: Connection, actor: Actor, user_id: int, method: Method, name: str,
 def remove_factor(tx: Connection, settings: Settings, actor: Actor, factor_id: int) -> None:
     """Removes one of the actor's factors, and with the last one the recovery codes. Ends the actor's other sessions.
 
-    Raises NotFound; ConfirmationRequired; and Invalid for the last factor of a user who needs one.
+    Raises NotFound; ConfirmationRequired; Invalid for the last factor of a user who needs one; and what `lock_self`
+    raises.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
-    lock_user(tx, actor.user_id)
+    lock_self(tx, actor)
     present = list_factors(tx, actor.user_id)
     found = next((factor for factor in present if factor.id == factor_id), None)
     if found is None:
@@ -116,11 +118,11 @@ def remove_factor(tx: Connection, settings: Settings, actor: Actor, factor_id: i
 def renew_recovery_codes(tx: Connection, actor: Actor) -> list[str]:
     """Replaces the actor's recovery codes. Returns the new ones, which are shown only once.
 
-    Raises ConfirmationRequired, and Invalid for a user without a factor.
+    Raises ConfirmationRequired, Invalid for a user without a factor, and what `lock_self` raises.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
-    lock_user(tx, actor.user_id)
+    lock_self(tx, actor)
     if not list_factors(tx, actor.user_id):
         raise Invalid("Recovery codes replace a lost second factor. Add a second factor first.")
     record(tx, actor, [Change(type=EventType.FACTOR_CODES_CREATED)], now())

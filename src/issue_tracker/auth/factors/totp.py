@@ -11,7 +11,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from issue_tracker.actor import Actor, require_fresh_proof
 from issue_tracker.auth.factors.stored import Method, added, require_room
-from issue_tracker.auth.users import User, lock_user
+from issue_tracker.auth.own_account import lock_self
+from issue_tracker.auth.users import User
 from issue_tracker.clock import now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import factors
@@ -57,11 +58,12 @@ class NewApp(msgspec.Struct, frozen=True):
 def begin_totp(tx: Connection, keyring: Keyring, actor: Actor, name: str) -> NewApp:
     """Creates the secret of a new app of the actor; an earlier unverified one becomes invalid.
 
-    Raises Invalid if the user has too many factors or one of that name; and ConfirmationRequired.
+    Raises Invalid if the user has too many factors or one of that name; ConfirmationRequired; and what `lock_self`
+    raises.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
-    user = lock_user(tx, actor.user_id)
+    user = lock_self(tx, actor)
     require_room(tx, user.user_id, name)
     tx.execute(delete(factors).where(factors.c.user_id == user.user_id, factors.c.confirmed_at.is_(None)))
     secret = base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
@@ -83,11 +85,12 @@ def find_new_totp(tx: Connection, keyring: Keyring, user: User, factor_id: int) 
 def confirm_totp(tx: Connection, keyring: Keyring, actor: Actor, factor_id: int, code: str) -> list[str]:
     """Makes the new app a factor of the actor, if `code` is the one that it shows now.
 
-    Returns what `added` returns. Raises NotFound; Invalid for a wrong code; and ConfirmationRequired.
+    Returns what `added` returns. Raises NotFound; Invalid for a wrong code; ConfirmationRequired; and what
+    `lock_self` raises.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
-    user = lock_user(tx, actor.user_id)
+    user = lock_self(tx, actor)
     app, at = find_new_totp(tx, keyring, user, factor_id), now()
     step = _step_of(app.secret, code, at)
     if step is None:
