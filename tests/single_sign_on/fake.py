@@ -64,6 +64,8 @@ class FakeProvider:
         self.redirect = False
         self.padding = 0
         self.refresh_error: str | None = None
+        self.refreshed: dict[str, Any] | None = None
+        """Claims of the ID token that a refresh yields, besides those that it needs; None for no ID token."""
         self.grants: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
 
@@ -85,6 +87,11 @@ class FakeProvider:
             "name": "Tess of the provider",
         }
         return {name: value for name, value in (right | changes).items() if value is not None}
+
+    def _refreshed_claims(self) -> dict[str, Any]:
+        at = int(now().timestamp())
+        right = {"iss": self.issuer, "sub": self.subject, "aud": "issue-tracker", "iat": at, "exp": at + 300}
+        return right | (self.refreshed or {})
 
     def grant(self, address: str, id_token: str | None = None, /, **changes: Any) -> str:
         """Returns a code for an authorization address, which yields this ID token, or one with valid claims and
@@ -119,7 +126,8 @@ class FakeProvider:
         if form["grant_type"] == "refresh_token":
             if self.refresh_error:
                 return 400, {"error": self.refresh_error}
-            return 200, {"access_token": "a", "token_type": "Bearer", "refresh_token": form["refresh_token"]}
+            answer = {"access_token": "a", "token_type": "Bearer", "refresh_token": form["refresh_token"]}
+            return 200, answer if self.refreshed is None else answer | {"id_token": sign(self._refreshed_claims())}
         grant = self.grants.pop(form["code"], None)
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")

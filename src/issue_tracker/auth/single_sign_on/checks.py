@@ -23,6 +23,7 @@ from issue_tracker.auth.single_sign_on.identities import confirm_identity
 from issue_tracker.auth.single_sign_on.person import groups_of
 from issue_tracker.auth.single_sign_on.sign_in import provider_actor
 from issue_tracker.auth.tokens import revoke_tokens
+from issue_tracker.auth.users import lock_user
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.server_key import ServerKey
@@ -142,6 +143,8 @@ class SessionChecks:
             return
         renewed = self._server_key.keyring().encrypt(grant.refresh_token) if grant.refresh_token else row.refresh_token
         with self._database.write() as tx:
+            # Before the session, as in other changes of an account, so that they do not wait for each other.
+            lock_user(tx, row.user_id)
             self._extend(tx, client, row, renewed, at)
             if groups is not None:
                 actor = provider_actor(client.provider)

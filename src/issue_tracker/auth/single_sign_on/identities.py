@@ -13,9 +13,10 @@ from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor
 from issue_tracker.auth.single_sign_on.errors import SignInRefused
+from issue_tracker.auth.users import lock_user
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import created_id
-from issue_tracker.database.tables import identities, provider_sessions, sessions, users
+from issue_tracker.database.tables import identities, provider_sessions, sessions, sign_in_challenges, users
 from issue_tracker.errors import NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -38,9 +39,9 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 def find_identity(tx: Connection, issuer: str, subject: str) -> Identity | None:
-    """Returns the identity, locked until the transaction ends; None if it is not linked to any user."""
+    """Returns the identity; None if it is not linked to any user. To change it, lock the user first."""
     same = identities.c.issuer == issuer, identities.c.subject == subject
-    row = tx.execute(select(identities).where(*same).with_for_update()).first()
+    row = tx.execute(select(identities).where(*same)).first()
     return None if row is None else _identity(row)
 
 
@@ -69,7 +70,10 @@ def link_identity(
 
 
 def unlink_identity(tx: Connection, actor: Actor, user_id: int, identity_id: int) -> None:
-    """Unlinks an identity from a user, and ends the sessions that it started. Raises NotFound for any other."""
+    """Unlinks an identity from a user. Ends the sessions that it started, and the user's sign-ins with a provider that
+    wait for their second step. Raises NotFound for any other.
+    """
+    lock_user(tx, user_id)
     query = (
         select(identities.c.issuer, identities.c.subject, users.c.email)
         .join(users, users.c.user_id == identities.c.user_id)
@@ -80,6 +84,8 @@ def unlink_identity(tx: Connection, actor: Actor, user_id: int, identity_id: int
         raise NotFound("No such identity.")
     started = select(provider_sessions.c.session_id).where(provider_sessions.c.identity_id == identity_id)
     tx.execute(delete(sessions).where(sessions.c.id.in_(started)))
+    waiting = sign_in_challenges.c.user_id == user_id, sign_in_challenges.c.binding.is_not(None)
+    tx.execute(delete(sign_in_challenges).where(*waiting))
     tx.execute(delete(identities).where(identities.c.id == identity_id))
     note = _described(row.email, row.issuer, row.subject)
     record(tx, actor, [Change(type=EventType.IDENTITY_UNLINKED, note=note)], now())

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select, update
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.group_mappings.applying import apply_groups
+from issue_tracker.auth.own_account import lock_self
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.sessions import Session
 from issue_tracker.auth.signin import SecondStep, SignedIn, Visitor, after_first_step
@@ -15,6 +16,7 @@ from issue_tracker.auth.single_sign_on.break_glass import is_break_glass
 from issue_tracker.auth.single_sign_on.errors import SignInRefused
 from issue_tracker.auth.single_sign_on.flows import Flow
 from issue_tracker.auth.single_sign_on.identities import (
+    Identity,
     confirm_identity,
     find_identity,
     link_identity,
@@ -26,7 +28,7 @@ from issue_tracker.auth.users import User, create_user, find_credentials, get_us
 from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.encryption import Keyring
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Invalid, Unauthenticated
 from issue_tracker.settings import Settings
 from issue_tracker.settings.providers import Provider
 
@@ -60,7 +62,7 @@ def sign_in(
     """
     provider, person, at = signed.provider, signed.person, signed.at
     actor = provider_actor(provider, visitor.request_id)
-    found = find_identity(tx, person.issuer, person.subject)
+    found = _locked_identity(tx, person)
     if found is None:
         user = _found_or_created(tx, actor, settings, signed)
         identity_id = link_identity(tx, actor, user.user_id, person.issuer, person.subject, person.email or "", at)
@@ -92,6 +94,7 @@ def confirm(tx: Connection, session: Session, flow: Flow, signed: ProviderSignIn
     Raises SignInRefused for another person, and if the provider does not say that the sign-in is a new one.
     """
     person = signed.person
+    lock_user(tx, session.user_id)
     found = find_identity(tx, person.issuer, person.subject)
     if found is None or found.user_id != session.user_id or flow.session_id != session.id:
         raise SignInRefused("You signed in with another account. Confirm with your own.", "another person confirmed")
@@ -107,17 +110,34 @@ def confirm(tx: Connection, session: Session, flow: Flow, signed: ProviderSignIn
 def link(tx: Connection, actor: Actor, flow: Flow, signed: ProviderSignIn) -> None:
     """Links the person's identity to the account of the acting user, in the session that began it.
 
-    Raises SignInRefused if it is linked to another user.
+    Raises SignInRefused if it is linked to another user, and if the session has ended.
     """
     person = signed.person
     if actor.user_id is None or flow.session_id != actor.session_id:
         raise SignInRefused("Your session changed in the meantime. Start again.", "the session is another one")
+    try:
+        lock_self(tx, actor)
+    except Unauthenticated:
+        raise SignInRefused("Your session has ended. Sign in again.", "the session has ended") from None
     found = find_identity(tx, person.issuer, person.subject)
     if found is not None and found.user_id != actor.user_id:
         raise SignInRefused("That account is linked to another user here.", "the identity is another user's")
     if found is None:
         email = person.email or ""
         link_identity(tx, actor, actor.user_id, person.issuer, person.subject, email, signed.at)
+
+
+def _locked_identity(tx: Connection, person: Person) -> Identity | None:
+    """Returns the identity of a person whose user is locked; None if it is not linked to any user.
+
+    Without the lock, a new session would survive if the user is disabled, or the identity unlinked, at this moment.
+    """
+    found = find_identity(tx, person.issuer, person.subject)
+    if found is None:
+        return None
+    lock_user(tx, found.user_id)
+    present = find_identity(tx, person.issuer, person.subject)
+    return present if present is not None and present.user_id == found.user_id else None
 
 
 def _found_or_created(tx: Connection, actor: Actor, settings: Settings, signed: ProviderSignIn) -> User:
