@@ -1,5 +1,6 @@
 """The portal: a customer sees the issues of the own companies, and nothing else (contract, section 12)."""
 
+import base64
 import re
 from typing import Any
 
@@ -190,12 +191,15 @@ def test_public_updates_for_the_own_companies_are_shown(scene: World) -> None:
     first = cara.get(UPDATES, params={"limit": 1, "issueName": "shared"})
     assert first.json() == {"items": found["items"][:1], "total": 2}
     second = cara.get(first.links["next"]["url"])
-    assert second.json()["items"] == found["items"][1:] and "next" not in second.links
+    assert second.json() == {"items": found["items"][1:], "total": 2} and "next" not in second.links
+    before = {"limit": 1, "before": found["items"][0]["at"]}
+    assert cara.call("GET", UPDATES, 200, params=before) == {"items": found["items"][1:], "total": 1}
     zurich = cara.call("GET", UPDATES, 200, params={"companyName": "Zürich (Nord)"})
     assert zurich["items"] == found["items"][1:]
     for query in ({"issueName": "Hidden"}, {"companyName": "Fabrikam"}):
         cara.call("GET", UPDATES, 404, params=query)
-    cara.call("GET", UPDATES, 422, params={"cursor": "7"})
+    for text in ("", "now 1", "2026-01-01 1", "2026-01-01T10:00:00+00:00 0", "2026-01-01T10:00:00+00:00 -1"):
+        cara.call("GET", UPDATES, 422, params={"cursor": base64.urlsafe_b64encode(text.encode()).decode() or "7"})
 
     page, issue = cara.get("/portal").text, cara.get("/portal/issues/Shared").text
     assert "For Contoso" in page and "<strong>everybody</strong> &lt;i&gt;" in issue

@@ -11,14 +11,16 @@ from starlette.responses import Response
 
 from issue_tracker.api.status_filter import OpenFilter, StatusFilter, selected_statuses
 from issue_tracker.api.updates import UpdatesOf
-from issue_tracker.errors import InvalidQuery
+from issue_tracker.errors import Invalid, InvalidQuery
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.http.routes import Returns, Routes
+from issue_tracker.integers import LARGEST_ID
 from issue_tracker.issues.queries import portal
 from issue_tracker.issues.queries.portal import PortalFilters, PortalIssue, PortalUpdate
-from issue_tracker.names import storable
+from issue_tracker.issues.updates.queries import Place
+from issue_tracker.names import storable, whole_number
 
 routes = Routes("Portal", access=Access.CUSTOMER)
 
@@ -57,7 +59,7 @@ class PortalQuery(msgspec.Struct, kw_only=True):
     )
     updated_since: Annotated[
         Annotated[datetime, Meta(tz=True)] | None,
-        Meta(description="Only assignments whose status was set at or after this instant."),
+        Meta(description="Only assignments whose status was set, or restored by an undo, at or after this instant."),
     ] = msgspec.field(default=None, name="updatedSince")
     limit: Annotated[
         Annotated[int, Meta(ge=1, le=500)] | None,
@@ -75,6 +77,7 @@ class PortalUpdateQuery(UpdatesOf, kw_only=True):
     limit: Annotated[
         int, Meta(ge=1, le=500, description="Maximum number of updates; the Link header leads to the next page.")
     ] = 100
+    cursor: Annotated[str, Meta(description="Where to continue; taken from the Link header.")] = ""
 
 
 class PortalUpdateList(msgspec.Struct):
@@ -103,7 +106,7 @@ def list_portal_issues(request: Request, query: PortalQuery) -> Response:
         company_name=query.company_name,
         updated_since=query.updated_since,
     )
-    after = _position_of(query.cursor)
+    after = _text_of(query.cursor)
     limit = None if query.limit is None else query.limit + 1
     found = portal.list_portal_issues(request.tx, request.actor, filters, after=after, limit=limit)
     more = query.limit is not None and len(found) > query.limit
@@ -132,30 +135,46 @@ def list_portal_updates(request: Request, query: PortalUpdateQuery) -> Response:
         issue_name=query.issue_name,
         company_name=query.company_name,
         before=query.before,
+        after=_place_of(query.cursor),
         limit=query.limit,
         first_names=request.settings.portal_first_names,
     )
-    headers = {"Link": _link(request, "before", found.updates[-1].at)} if found.more else None
+    place = found.next
+    headers = {"Link": _next_link(request, f"{place.at.isoformat()} {place.passed}")} if place else None
     return json_response(PortalUpdateList(found.updates, found.total), headers=headers)
 
 
-def _position_of(cursor: str) -> str:
-    """Returns the name after which a page starts, from its cursor. Raises InvalidQuery for an invalid cursor."""
+def _text_of(cursor: str) -> str:
+    """Returns the text in a cursor: for issues, the name after which a page starts. Raises InvalidQuery."""
     try:
-        name = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except ValueError:
-        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link") from None
-    if not storable(name):
-        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link")
-    return name
+        raise _no_cursor() from None
+    if not storable(text):
+        raise _no_cursor()
+    return text
 
 
-def _next_link(request: Request, last: str) -> str:
-    """Returns the Link header to the page after the issue `last`."""
-    return _link(request, "cursor", base64.urlsafe_b64encode(last.encode()).decode().rstrip("="))
+def _place_of(cursor: str) -> Place | None:
+    """Returns the place at which a page of updates starts; None without a cursor. Raises InvalidQuery."""
+    if not cursor:
+        return None
+    at, _, passed = _text_of(cursor).partition(" ")
+    try:
+        place = Place(datetime.fromisoformat(at), whole_number(passed) or 0)
+    except ValueError:
+        raise _no_cursor() from None
+    if place.at.tzinfo is None or not 0 < place.passed <= LARGEST_ID:
+        raise _no_cursor()
+    return place
 
 
-def _link(request: Request, parameter: str, value: str) -> str:
-    """Returns the Link header (RFC 8288) to the next page: the same request, with another value of one parameter."""
-    others = [(name, given) for name, given in request.parameters if name != parameter]
-    return f'<{request.path}?{urlencode([*others, (parameter, value)])}>; rel="next"'
+def _no_cursor() -> Invalid:
+    return InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link")
+
+
+def _next_link(request: Request, position: str) -> str:
+    """Returns the Link header (RFC 8288) to the next page: the same request, with the cursor of this position."""
+    others = [(name, given) for name, given in request.parameters if name != "cursor"]
+    cursor = base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+    return f'<{request.path}?{urlencode([*others, ("cursor", cursor)])}>; rel="next"'

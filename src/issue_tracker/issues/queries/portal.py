@@ -10,19 +10,21 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, exists, func, or_, select
 
 from issue_tracker.actor import Actor, CompanyAccess, require_customer
 from issue_tracker.clock import Timestamp
 from issue_tracker.database.prepared import Prepared, iso, numbers
-from issue_tracker.database.tables import assignments, companies, issues
+from issue_tracker.database.tables import assignments, companies, events, issues
 from issue_tracker.database.tables.issues import is_open
 from issue_tracker.database.types import Key
 from issue_tracker.errors import NotFound
+from issue_tracker.events.catalog import EventType
 from issue_tracker.issues.queries.conditions import Conditions, in_statuses, of_companies, of_issues, spread, written
 from issue_tracker.issues.queries.issue_list import BATCH, NO_LIMIT
 from issue_tracker.issues.queries.portal_names import find_portal_issue, own_companies
 from issue_tracker.issues.updates.queries import (
+    Place,
     Update,
     UpdateFilters,
     list_latest_public_updates,
@@ -69,17 +71,18 @@ class PortalUpdate(msgspec.Struct, frozen=True):
 
 
 class PortalUpdates(msgspec.Struct, frozen=True):
-    """Public updates, the newest first; `total` counts all that match. `more` says whether older ones follow."""
+    """Public updates, the newest first; `total` counts all that match. `next` is the place of older ones, if any."""
 
     updates: list[PortalUpdate]
     total: int
-    more: bool
+    next: Place | None
 
 
 class PortalFilters(msgspec.Struct, frozen=True, kw_only=True):
     """The filters of assignments; all of them must match. Issues without a matching assignment are omitted.
 
-    `statuses` is None for no filter, and contains no value twice. `updated_since` is an aware datetime.
+    `statuses` is None for no filter, and contains no value twice. `updated_since`, an aware datetime, selects those
+    whose status was set, or restored by an undo, at this time or later.
     """
 
     statuses: tuple[Status, ...] | None = None
@@ -132,11 +135,12 @@ def list_portal_updates(
     issue_name: str = "",
     company_name: str = "",
     before: datetime | None = None,
+    after: Place | None = None,
     limit: int,
     first_names: bool,
 ) -> PortalUpdates:
     """Returns public updates for the customer's companies, the newest first: at most `limit`, of those written before
-    the instant `before`. `first_names` includes the first names of their authors.
+    the instant `before`, from the place `after` on. `first_names` includes the first names of their authors.
 
     Raises NotFound for an issue or a company that the customer may not see, Forbidden for any other role.
     """
@@ -146,9 +150,15 @@ def list_portal_updates(
         company_ids=(_company_id(tx, actor, company_name),) if company_name else None,
         written_before=before,
     )
-    found = list_public_updates(tx, CompanyAccess(frozenset(own_companies(actor))), filters, limit=limit)
+    found = list_public_updates(tx, CompanyAccess(frozenset(own_companies(actor))), filters, after=after, limit=limit)
     shown = [_portal_update(placed.update, first_names=first_names) for placed in found.updates]
-    return PortalUpdates(shown, found.total, found.more)
+    return PortalUpdates(shown, found.total, _place_after(shown, after) if found.more else None)
+
+
+def _place_after(shown: Sequence[PortalUpdate], after: Place | None) -> Place:
+    last = datetime.fromisoformat(shown[-1].at)
+    earlier = after.passed if after is not None and after.at == last else 0
+    return Place(last, earlier + sum(1 for update in shown if update.at == shown[-1].at))
 
 
 def list_latest_portal_updates(tx: Connection, actor: Actor) -> dict[tuple[str, str], PortalUpdate]:
@@ -232,8 +242,17 @@ def _load(tx: Connection, actor: Actor, found: _Found, issue_ids: Sequence[int])
     ]
 
 
+_SETTING = EventType.ASSIGNMENT_CREATED, EventType.ASSIGNMENT_STATUS_CHANGED
+
+
 def _updated_since(_dialect: str) -> Any:
-    return _status_since >= bindparam("since", type_=assignments.c.updated_at.type)
+    """The status was set at `since` or later; or it was restored then, by an undo or a merge, with an earlier time."""
+    since = bindparam("since", type_=assignments.c.updated_at.type)
+    of_assignment = events.c.issue_id == assignments.c.issue_id, events.c.company_id == assignments.c.company_id
+    setting = or_(*(events.c.type == type_.value for type_ in _SETTING))
+    restored = exists().where(*of_assignment, setting, events.c.at >= since)
+    # A restored status moves `updated_at` of the assignment, so that few histories are read.
+    return or_(_status_since >= since, and_(assignments.c.updated_at >= since, restored))
 
 
 _status_since = func.coalesce(assignments.c.status_since, assignments.c.updated_at, type_=assignments.c.updated_at.type)

@@ -4,7 +4,7 @@ An update is visible to actors who may see its issue and, if it is for some comp
 hidden companies are omitted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,13 @@ class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
     written_since: datetime | None = None
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A place in a list by time that shows no ids: behind the first `passed` updates that were written at `at`."""
+
+    at: datetime
+    passed: int
+
+
 class UpdatePage(msgspec.Struct, frozen=True):
     """Updates, the newest first; `total` counts all that match. `more` says whether older ones follow."""
 
@@ -75,15 +82,23 @@ def list_updates(
     without helpdesk access.
     """
     require_helpdesk(actor)
-    return _page(tx, actor.company_access, filters, before, limit)
+    query, values = _matching(tx, actor.company_access, filters)
+    rest = query if before is None else query.where(updates.c.update_id < before)
+    return _page(tx, actor.company_access, query, rest.order_by(updates.c.update_id.desc()), values, limit)
 
 
-def list_public_updates(tx: Connection, access: CompanyAccess, filters: UpdateFilters, *, limit: int) -> UpdatePage:
-    """Like list_updates, for readers outside the helpdesk, such as customers: only public ones, whatever the filters.
+def list_public_updates(
+    tx: Connection, access: CompanyAccess, filters: UpdateFilters, *, after: Place | None = None, limit: int
+) -> UpdatePage:
+    """Like list_updates, for readers outside the helpdesk, such as customers: only public ones, whatever the filters,
+    by time, and those after a place.
 
     `actor` of these updates names the technician; callers must not show it to customers.
     """
-    return _page(tx, access, msgspec.structs.replace(filters, public=True), None, limit)
+    query, values = _matching(tx, access, msgspec.structs.replace(filters, public=True))
+    rest = query if after is None else query.where(updates.c.created_at <= after.at).offset(after.passed)
+    ordered = rest.order_by(updates.c.created_at.desc(), updates.c.update_id.desc())
+    return _page(tx, access, query, ordered, values, limit)
 
 
 def list_latest_public_updates(
@@ -148,7 +163,8 @@ def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
     return any(not actor.company_access.allows(company_id) for company_id in tx.execute(query).scalars())
 
 
-def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before: int | None, limit: int) -> UpdatePage:
+def _matching(tx: Connection, access: CompanyAccess, filters: UpdateFilters) -> tuple[Select[Any], dict[str, Any]]:
+    """Selects the updates that are visible under an access and match the filters. Returns the parameters, too."""
     dialect = tx.dialect.name
     values = access_values(tx, access)
     conditions: list[ColumnElement[bool]] = []
@@ -166,12 +182,21 @@ def _page(tx: Connection, access: CompanyAccess, filters: UpdateFilters, before:
         values["wanted"] = numbers(tx, filters.update_ids)
     if filters.written_since is not None:
         conditions.append(updates.c.created_at >= filters.written_since)
-    query = _visible(access, dialect).where(*conditions)
+    return _visible(access, dialect).where(*conditions), values
+
+
+def _page(
+    tx: Connection,
+    access: CompanyAccess,
+    query: Select[Any],
+    ordered: Select[Any],
+    values: Mapping[str, Any],
+    limit: int,
+) -> UpdatePage:
+    """Returns the first updates of `ordered`; the total is that of `query`."""
     counted = select(func.count()).select_from(query.with_only_columns(updates.c.update_id).subquery())
     total = int(tx.execute(counted, values).scalar_one())
-    if before is not None:
-        query = query.where(updates.c.update_id < before)
-    rows = tx.execute(query.order_by(updates.c.update_id.desc()).limit(limit + 1), values).all()
+    rows = tx.execute(ordered.limit(limit + 1), values).all()
     return UpdatePage(_loaded(tx, access, rows[:limit]), total, len(rows) > limit)
 
 
