@@ -71,6 +71,14 @@ def test_an_invited_user_chooses_a_password_and_is_signed_in(world: World) -> No
     assert ("user.updated", "Nina Vogt", f"{NEW['email']} (password: by invitation)") in notes
 
 
+def test_parameters_that_track_links_are_ignored_and_repeated_ones_rejected(world: World) -> None:
+    _, token = invite(world)
+    visitor = world.anonymous()
+    assert "Nina Vogt" in visitor.get("/invitation", params={"utm_source": "mail", "token": token}).text
+    assert 'value="/matrix"' in visitor.get("/login?next=/matrix&fbclid=abc").text
+    assert visitor.get("/login?next=/matrix&next=//elsewhere.example").status_code == 422
+
+
 def test_only_a_hash_of_a_link_is_stored(world: World) -> None:
     _, token = invite(world)
     with world.database.read() as tx:

@@ -18,7 +18,17 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
-from issue_tracker.pages.navigation import START, home_of, landing, local, redirect
+from issue_tracker.pages.navigation import (
+    NO_TARGET,
+    NO_TOKEN,
+    START,
+    NextQuery,
+    TokenQuery,
+    home_of,
+    landing,
+    local,
+    redirect,
+)
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.second_step import second_step_page
 from issue_tracker.pages.templating import bare_page
@@ -34,9 +44,9 @@ class Acceptance(msgspec.Struct):
 
 
 @routes.get("/invitation", access=Access.PUBLIC)
-def show_invitation(request: Request, form: FormView | None = None) -> Response:
+def show_invitation(request: Request, form: FormView | None = None, query: TokenQuery = NO_TOKEN) -> Response:
     """Shows the form for the link of an invitation. The page is the same for all invalid links."""
-    form = form or FormView({"token": request.query_params.get("token", "")})
+    form = form or FormView({"token": query.token})
     token = form.values["token"]
     user = invitations.find_invited(request.tx, token, now())
     return bare_page(request, "auth/invitation.html", form=form, token=token, user=user)
@@ -61,11 +71,11 @@ def accept(request: Request, form: Form) -> Response:
 
 
 @routes.get("/password", before_password_change=True)
-def show_password(request: Request, form: FormView | None = None) -> Response:
+def show_password(request: Request, form: FormView | None = None, query: NextQuery = NO_TARGET) -> Response:
     """Shows the form to replace a password that a super admin set. Others use the page of their account."""
     if form is None and not request.current_session.password_change_required:
         return redirect("/account")
-    form = form or FormView({"next": request.query_params.get("next", "")})
+    form = form or FormView({"next": query.next})
     csrf, target = csrf_token(request.session_token), local(form.values["next"], START)
     return bare_page(
         request, "auth/password.html", form=form, csrf=csrf, next=target, email=request.current_session.email

@@ -1,7 +1,8 @@
-"""The pages to redirect to: always paths on this site."""
+"""Links to pages, and the pages to redirect to: always paths on this site."""
 
 from urllib.parse import quote
 
+import msgspec
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
@@ -20,6 +21,25 @@ CUSTOMER_PAGES = (PORTAL, "/account", "/password")
 
 LONGEST = 1024
 """Maximum length of a URL to return to, in characters, because it becomes part of another URL."""
+
+
+class LinkQuery(msgspec.Struct, frozen=True):
+    """The parameters of a page to which links lead from outside this site. Other parameters are ignored."""
+
+
+class NextQuery(LinkQuery, frozen=True):
+    """`next` is the page to show afterwards; `local` checks it."""
+
+    next: str = ""
+
+
+class TokenQuery(LinkQuery, frozen=True):
+    """`token` is the secret of a link that works once."""
+
+    token: str = ""
+
+
+NO_TARGET, NO_TOKEN = NextQuery(), TokenQuery()
 
 
 def local(target: str, default: str = "/") -> str:

@@ -2,8 +2,9 @@
 
 A page differs in its input, a form with its CSRF token in the field `_csrf`, and in the presentation of errors. A
 handler is `def handler(request: Request, form: Form, <segments of the path>) -> Response`; only POST handlers have
-`form`. A page with parameters declares them in a struct, as its optional argument `query`; other parameters are
-rejected. A page that declares none ignores them.
+`form`. A page with parameters declares them in a struct, as its optional argument `query`. Other parameters are
+rejected, because a filter that is ignored would show too much; but pages that declare none or a LinkQuery ignore them,
+because e-mail and other systems add parameters to links in order to track them.
 
 A form is declared once. The page that shows the form has an optional argument of type `FormView`; the handler that
 receives the form names that page in `shown_by`. If the handler rejects the form, the page is shown again with the
@@ -40,7 +41,7 @@ from issue_tracker.http.routes import Handler, Route, RouteOptions, Routes
 from issue_tracker.http.validation import read_query
 from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie
 from issue_tracker.pages.forms import CarriedForm, Form, FormView, ShownForm, carried_form, decoded, here
-from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.navigation import LinkQuery, redirect
 from issue_tracker.pages.sign_in_page import sign_in_page
 from issue_tracker.pages.templating import error_page, page
 
@@ -84,7 +85,11 @@ class PageRoute(Route, frozen=True, kw_only=True):
         if self.safe:
             arguments = self.path_arguments(request)
             if self.query is not None:
-                arguments["query"] = read_query(request.parameters, self.query, request.settings.query_values)
+                parameters = request.parameters
+                if issubclass(self.query, LinkQuery):
+                    own = {field.encode_name for field in msgspec.structs.fields(self.query)}
+                    parameters = [(name, value) for name, value in parameters if name in own]
+                arguments["query"] = read_query(parameters, self.query, request.settings.query_values)
             return arguments
         form = Form.of(request)
         # Only where a confirmation may be required, because worker threads must not hash a password.

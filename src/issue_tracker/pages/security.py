@@ -18,7 +18,7 @@ from issue_tracker.names import whole_number
 from issue_tracker.pages.browsers import browser_name
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form, FormView
-from issue_tracker.pages.navigation import local, redirect
+from issue_tracker.pages.navigation import NO_TARGET, NextQuery, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import page, reduced_page
 
@@ -31,9 +31,9 @@ KINDS = {Method.TOTP: "Authenticator app", Method.PASSKEY: "Passkey"}
 
 
 @routes.get(PATH, before_enrolment=True)
-def show_security(request: Request, form: FormView | None = None) -> Response:
+def show_security(request: Request, form: FormView | None = None, query: NextQuery = NO_TARGET) -> Response:
     """Shows the user's own factors, recovery codes and sessions; or how to set up a factor that is still required."""
-    form = form or FormView({"next": request.query_params.get("next", "")})
+    form = form or FormView({"next": query.next})
     target = local(form.values["next"], PATH)
     if request.current_session.enrolment_required:
         passkeys = site_of(request.settings) is not None

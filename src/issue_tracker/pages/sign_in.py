@@ -20,7 +20,7 @@ from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.pages.forms import Form, FormView
-from issue_tracker.pages.navigation import START, local, redirect
+from issue_tracker.pages.navigation import NO_TARGET, NO_TOKEN, START, NextQuery, TokenQuery, local, redirect
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.second_step import second_step_page, signed_in_page
 from issue_tracker.pages.sign_in_page import sign_in_page
@@ -31,10 +31,10 @@ routes = PageRoutes(access=Access.SIGNED_IN)
 
 
 @routes.get("/login", access=Access.PUBLIC)
-def show_login(request: Request, form: FormView | None = None) -> Response:
+def show_login(request: Request, form: FormView | None = None, query: NextQuery = NO_TARGET) -> Response:
     """Shows the form to sign in; before the first account exists, with the hint to open the set-up link."""
     if form is None:
-        form = FormView({"next": request.query_params.get("next", "")})
+        form = FormView({"next": query.next})
         if first_start.no_users(request.tx):
             form.notice = "There is no account yet. Open the link that the server printed when it started."
     return sign_in_page(request, form, local(form.values["next"], START), carried=form.values["carried"])
@@ -73,9 +73,9 @@ def logout(request: Request, form: Form) -> Response:
 
 
 @routes.get("/setup", access=Access.PUBLIC)
-def show_setup(request: Request, form: FormView | None = None) -> Response:
+def show_setup(request: Request, form: FormView | None = None, query: TokenQuery = NO_TOKEN) -> Response:
     """Shows the form to create the first account, for the link that the server printed."""
-    form = form or FormView({"token": request.query_params.get("token", "")})
+    form = form or FormView({"token": query.token})
     if not form.touched and not first_start.setup_allowed(request.tx, form.values["token"]):
         raise SetupRefused
     return bare_page(request, "auth/setup.html", form=form, token=form.values["token"])
