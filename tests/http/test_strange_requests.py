@@ -69,7 +69,7 @@ def test_a_truncated_form_changes_nothing(world: World) -> None:
         ("/issues/%EF%BC%91", 404),
         ("/matrix?" + "status=new&" * 400, 200),
         ("/api/issues?" + "status=new&" * 400, 200),
-        ("/api/issues?" + "companyId=1&companyId=2&" * 200, 404),
+        ("/api/issues?" + "companyId=998&companyId=999&" * 200, 404),
         ("/?" + "status=new&" * 400, 200),
         ("/?search=%00", 200),
         ("/matrix?search=%FF", 200),
