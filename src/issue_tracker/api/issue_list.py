@@ -74,11 +74,11 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     """List issues with their assignments, as JSON or (`format=csv` or `Accept: text/csv`) as CSV."""
     negotiated = CSV if request.prefers(CSV, JSON) else JSON
     state, access, watermarks = get_log_state(request.tx), request.actor.company_access, request.app_state.watermarks
-    watermark, representation, whole_log = None, negotiated, Watermark(state.last_event_id)
+    watermark, filters, representation, whole_log = None, None, negotiated, Watermark(state.last_event_id)
     if not access.all:
         whole_log = watermarks.watermark_of(request.tx, state)
         state, watermark = limited(request.tx, access, whole_log)
-        representation += _visible_names(request, query, state)
+        representation += _visible_names(request, query, filters := filters_of(request, query), state)
     else:
         state = watermarks.data_state(request.tx, state)
     if query.owner == ME:
@@ -96,7 +96,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     cached = request.app_state.responses.find_by_validator(etag)
     if cached is not None:
         return cached
-    filters, order, after = filters_of(request, query), order_of(query), position_of(query)
+    filters, order, after = filters or filters_of(request, query), order_of(query), position_of(query)
     size = query.limit or CHUNK
     found = IssueList(request.tx, request.actor, filters, order, after=after)
     find_watermark = watermarks.send_watermark_of(request.tx, state, watermark)
@@ -130,12 +130,12 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     return response
 
 
-def _visible_names(request: Request, query: IssueQuery, state: LogState) -> str:
+def _visible_names(request: Request, query: IssueQuery, filters: Filters, state: LogState) -> str:
     """Returns the data in a list that hidden events can change if the company access is limited: the companies of a
     group, the names of owners that may have changed after the last event of `state`, and their addresses.
     """
     owners = list_changed_owners(request.tx, request.actor, state.at)
-    parts: list[object] = [filters_of(request, query).company_ids, owners]
+    parts: list[object] = [filters.company_ids, owners]
     if query.include == DETAILS:
         parts.append(emails_of(request.tx, request.actor))
     return "".join(f" {part}" for part in parts)
