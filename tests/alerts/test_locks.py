@@ -13,12 +13,15 @@ from sqlalchemy import Connection
 from issue_tracker.actor import command_line
 from issue_tracker.alerts.models import AlertState, Report
 from issue_tracker.alerts.operations import receive
+from issue_tracker.alerts.rule_list import create_rule
 from issue_tracker.alerts.rule_undo import undo_rule
+from issue_tracker.alerts.rules import Rule
 from issue_tracker.companies.queries import get_company_by_name, lock_company
 from issue_tracker.issues.queries.issue import get_issue_head
-from issue_tracker.names import parse_issue_name
+from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.retention import Retention
 from tests.alerts.test_alerts import clear, listed, report, send, statuses
+from tests.alerts.test_rules import given_rule
 from tests.locks import during
 from tests.world import World
 
@@ -96,3 +99,10 @@ def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World)
             return undo_rule(tx, ACTOR, rule_id)
 
     assert during(world, _issue("First"), undo, _issue("Second")) == 2
+
+
+def test_rules_that_are_created_at_the_same_time_have_different_positions(world: World) -> None:
+    """Even if there is no rule yet, whose row could be locked."""
+    during(world, lambda tx: create_rule(tx, ACTOR, parse_name("First"), Rule()), partial(given_rule, world, "Second"))
+    rules = world.client().call("GET", "/api/alert-rules", 200)["items"]
+    assert [(rule["name"], rule["position"]) for rule in rules] == [("First", 1), ("Second", 2)]
