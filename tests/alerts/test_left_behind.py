@@ -45,6 +45,21 @@ def test_a_company_that_leaves_the_group_is_cleared(world: World) -> None:
     assert statuses(world, "Other") == {"Contoso": "investigating"}
 
 
+def test_the_names_of_companies_may_be_long(world: World) -> None:
+    """The key of an alert for one of several companies contains the received key and the name, each of any length."""
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    received, names = "k" * 255, [letter * 255 for letter in "ab"]
+    world.given_companies(*names)
+    group = {"name": "Contoso Fibre", "company_names": names}
+    here = f"/api/company-groups/{ada.call('POST', '/api/company-groups', 201, json=group)['group_id']}"
+    rule = given_rule(world, issue="Fibre", company="{provider}", company_by="group")
+    send(world, path, message(key=received))
+    ada.call("PUT", here, 200, json={"company_names": names[:1]})
+    assert send(world, path, message(key=received)) == {"received": 2, "kept": 1, "cleared": 1}
+    assert ada.post(f"/admin/alerts/rules/{rule['id']}/undo", data={}).status_code == 303
+    assert [alert["key"] for alert in listed(world, "?state=unsorted")] == [received]
+
+
 def test_a_changed_rule_does_not_leave_an_alert_firing(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     rule = given_rule(world, issue="Fibre", company="{company}", company_by="tag")

@@ -1,6 +1,5 @@
 """Messages to receivers: the rules decide which issues and companies their alerts are about, and what changes."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from issue_tracker.alerts.models import AlertOutcome, AlertState, Report
 from issue_tracker.alerts.operations import receive
 from issue_tracker.alerts.receivers import Receiver, find_receiver_by_id, note_use
 from issue_tracker.alerts.rules import Decision, Rule, decide
-from issue_tracker.alerts.senders import LONGEST_KEY, Kind, Received
+from issue_tracker.alerts.senders import Kind, Received
 from issue_tracker.clock import now
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import alert_rules, alerts
@@ -136,7 +135,7 @@ def _sorted(
             # Otherwise a group may just have been renamed: the alert is unsorted, and the others are not over.
             complete[one.key] = decision
         if names and decision.company_by.several:
-            sorted_out.append(_key(one.key))
+            sorted_out.append(one.key)
         # If an alert is listed twice, the last state counts.
         reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
     _forget_unsorted(tx, receiver, sorted_out)
@@ -166,7 +165,8 @@ def _reports(received: Received, decision: Decision, names: Sequence[str], *, ag
     """Yields a report for each company. A report without a known company has the key of the alert itself."""
     several = bool(names) and decision.company_by.several
     for name in names or [decision.company]:
-        alert_key = _key(f"{received.key}@{key(name)}" if several else received.key)
+        # However long it is: `_left_behind` and the undo of a rule find the received key in it.
+        alert_key = f"{received.key}@{key(name)}" if several else received.key
         yield _report(received, decision, alert_key, name, again=again)
 
 
@@ -190,11 +190,6 @@ def _report(
         cleared_status=Status(rule.cleared_status),
         again=again,
     )
-
-
-def _key(text: str) -> str:
-    """Returns the text as a key; a text that is too long is replaced by its hash."""
-    return text if len(text) <= LONGEST_KEY else hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 def _forget_unsorted(tx: Connection, receiver: Receiver, keys: Sequence[str]) -> None:
