@@ -3,7 +3,8 @@
 from sqlalchemy import update
 
 from issue_tracker.database.tables import alert_receivers
-from tests.alerts.test_alerts import listed, set_status, statuses
+from tests.alerts.test_alerts import clear, listed, set_status, statuses
+from tests.alerts.test_alerts import send as report
 from tests.alerts.test_receivers import given_receiver, send
 from tests.alerts.test_rules import given_rule
 from tests.world import World
@@ -69,6 +70,23 @@ def test_a_changed_rule_does_not_leave_an_alert_firing(world: World) -> None:
     assert send(world, path, message(**labels)) == {} and len(listed(world, "?state=firing")) == 2
     assert send(world, path, message("resolved", **labels)) == {"received": 2, "cleared": 2}
     assert set(statuses(world, "Fibre").values()) == {"resolved"} and listed(world, "?state=firing") == []
+
+
+def test_an_archived_company_keeps_the_assignments_that_it_has(world: World) -> None:
+    """It gets no new one, from alerts no more than from people."""
+    monitor, ada = world.bearer("omar"), world.client("ada")
+    report(monitor)
+    company_id = ada.call("GET", "/api/companies?search=Contoso", 200)["items"][0]["company_id"]
+    ada.call("PUT", f"/api/companies/{company_id}", 200, json={"archived": True})
+    assert report(monitor)["action"] == "kept" and clear(monitor)["action"] == "cleared"
+    assert report(monitor, strict=True)["action"] == "reopened" and statuses(world) == {"Contoso": "investigating"}
+    assert report(monitor, key="another")["action"] == "kept"
+    assert clear(monitor)["action"] == "kept" and clear(monitor, "another")["action"] == "cleared"
+    ada.call("DELETE", "/api/issues/status?issueName=Line down&companyName=Contoso", 204)
+    for issue in ("Elsewhere", "Line down"):
+        assert report(monitor, issue=issue)["action"] == "unsorted"
+        assert "archived" in report(monitor, 400, key="strict", issue=issue, strict=True)["detail"]
+    assert statuses(world) == {}
 
 
 def test_a_receiver_of_a_later_kind_is_listed_and_not_served(world: World) -> None:

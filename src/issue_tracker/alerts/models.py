@@ -28,7 +28,7 @@ class AlertAction(StrEnum):
     - `held`: the rule delays the change, or the alert is flapping.
     - `cleared`: the assignment was resolved.
     - `ignored`: there was nothing to clear.
-    - `unsorted`: no company has the given name.
+    - `unsorted`: no company has the given name, or it is archived and not assigned to the issue.
     """
 
     OPENED = "opened"

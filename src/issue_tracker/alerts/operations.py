@@ -7,6 +7,7 @@ issue or remove the company from it, and the next repetition does not revert tha
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NoReturn
 
 import msgspec
 from sqlalchemy import Connection
@@ -137,8 +138,9 @@ def _fire(
     if company is not None:
         # Otherwise a company that is archived meanwhile would make the whole message fail.
         company = lock_for_assignment(tx, actor.company_access, [company]).get(company.company_id)
-    if report.strict:
-        _require_assignable(report, company)
+    accepted = company is not None and _accepts(tx, actor, report, alert, company)
+    if report.strict and not accepted:
+        _refuse(report, company)
     count = alert.count + (not report.again) if repeated else 1
     values = _details(report) | {"count": count, "due_at": None, "unsorted": False}
     if not report.again:
@@ -155,7 +157,7 @@ def _fire(
                 store(tx, alert, **values)
                 return outcome
     values |= _names(report)
-    if report.issue is None or company is None or company.archived:
+    if report.issue is None or company is None or not accepted:
         store(tx, alert, **values | {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None})
         return outcome_of(report.key, report.state, AlertAction.UNSORTED, count=count)
     due_at = (alert.changed_at if repeated else at) + report.hold
@@ -196,11 +198,19 @@ def _with_assignment(
     return outcome_of(report.key, report.state, action, issue=issue, company=company, status=status, count=count)
 
 
-def _require_assignable(report: Report, company: Company | None) -> None:
-    """Raises NotFound for a company that does not exist, and Invalid for one that accepts no new assignments."""
-    if company is None:
-        raise NotFound(f"There is no company called “{report.company}”.")
-    refuse_archived([company], f"{report.field}company")
+def _accepts(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, company: Company) -> bool:
+    """Returns whether the issue of a firing alert accepts the company: an archived one must be assigned already."""
+    if not company.archived:
+        return True
+    issue = find_issue(tx, actor, report, alert)
+    return issue is not None and find_status(tx, actor, issue.issue_id, company.company_id) is not None
+
+
+def _refuse(report: Report, company: Company | None) -> NoReturn:
+    """Raises Invalid for an archived company, and NotFound for one that does not exist."""
+    if company is not None:
+        refuse_archived([company], f"{report.field}company")
+    raise NotFound(f"There is no company called “{report.company}”.")
 
 
 def _names(report: Report) -> dict[str, object]:
