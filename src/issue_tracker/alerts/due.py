@@ -6,23 +6,20 @@ processes skip an alert that is being handled.
 
 import threading
 from datetime import datetime
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection, select
 
-from issue_tracker.actor import Actor
-from issue_tracker.alerts.assignment import clear_assignment, find_issue, open_assignment, opening_event, store
-from issue_tracker.alerts.models import AlertAction, AlertState, Report
+from issue_tracker.alerts.assignment import clear_assignment, store
+from issue_tracker.alerts.messages import end_hold, labels_of
+from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import STORED, stored_alert
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import find_companies, lock_for_assignment
+from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import alerts
 from issue_tracker.errors import AppError, Unavailable
-from issue_tracker.issues.models import SEVERITIES
-from issue_tracker.names import key, parse_issue_name
 
 log = structlog.get_logger("issue_tracker.alerts")
 
@@ -63,7 +60,7 @@ class DueAlerts:
 
 
 def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
-    columns = alerts.c.company_text, alerts.c.issue_text, alerts.c.severity, alerts.c.url
+    columns = alerts.c.labels, alerts.c.url
     locked = select(*STORED, *columns).where(alerts.c.alert_id == alert_id).with_for_update(skip_locked=True)
     row = tx.execute(locked).first()
     if row is None or row.due_at is None or row.due_at > at:
@@ -75,35 +72,11 @@ def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
         return True
     if alert.state is AlertState.RESOLVED:
         clear_assignment(tx, receiver.actor(), alert, alert.summary)
-    else:
-        _open(tx, receiver.actor(), row)
-    return True
-
-
-def _open(tx: Connection, actor: Actor, row: Any) -> None:
-    """Opens the assignment of an alert that has been firing for the required time."""
-    alert = stored_alert(row)
-    company = find_companies(tx, actor, [row.company_text]).get(key(row.company_text))
-    if company is not None:
-        company = lock_for_assignment(tx, actor.company_access, [company]).get(company.company_id)
-    if company is None or company.archived:
-        store(tx, alert, unsorted=True)
-        return
-    report = Report(
-        key=row.key,
-        state=AlertState.FIRING,
-        issue=parse_issue_name(row.issue_text),
-        company=row.company_text,
-        severity=SEVERITIES[row.severity],
-        summary=row.summary,
-        url=row.url,
-    )
+        return True
     try:
-        issue, action = open_assignment(tx, actor, report, find_issue(tx, actor, report, alert), company)
+        with savepoint(tx):
+            end_hold(tx, receiver, alert, labels_of(row.labels), row.url)
     except AppError as refused:
-        log.warning("an alert could not open its issue", alert=row.alert_id, reason=refused.detail)
+        log.warning("an alert could not open its issue", alert=alert_id, reason=refused.detail)
         store(tx, alert, unsorted=True)
-        return
-    ids = issue.issue_id, company.company_id
-    opening = opening_event(tx, actor, *ids, action is not AlertAction.KEPT)
-    store(tx, alert, issue_id=ids[0], company_id=ids[1], opening_event_id=opening)
+    return True

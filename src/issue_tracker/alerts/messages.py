@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, and_, bindparam, delete, func, or_, select
 
 from issue_tracker.alerts.company_search import CompanySearch
-from issue_tracker.alerts.models import AlertOutcome, AlertState, Report
+from issue_tracker.alerts.models import AlertOutcome, AlertState, Report, StoredAlert
 from issue_tracker.alerts.operations import receive
 from issue_tracker.alerts.receivers import Receiver, find_receiver_by_id, note_use
 from issue_tracker.alerts.rules import Decision, Rule, decide
@@ -85,6 +85,30 @@ def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
         if receiver is not None:
             outcomes += receive_alerts(tx, receiver, received, request_id, again=True)
     return outcomes
+
+
+def end_hold(tx: Connection, receiver: Receiver, alert: StoredAlert, labels: dict[str, str], url: str | None) -> None:
+    """Applies the present rules to a firing alert that was on hold, and that the caller has locked.
+
+    An alert that they ignore is deleted. If they find other companies than before, it is as if the alert were received
+    now. Raises what `receive` raises.
+    """
+    one = Received(key=alert.key, state=AlertState.FIRING, labels=labels, summary=alert.summary, url=url)
+    decision = decide_for(_stored_rules(tx), receiver, labels)
+    actor = receiver.actor()
+    names = CompanySearch(tx, actor).names(decision.company_by, decision.company)
+    company = next((name for name in names if key(name) == alert.company_key), None)
+    this = delete(alerts).where(alerts.c.alert_id == alert.alert_id)
+    if decision.rule.ignore:
+        tx.execute(this)
+    elif company is not None:
+        report = _report(one, decision, alert.key, company, again=True)
+        receive(tx, actor, [report], receiver_id=receiver.id)
+    else:
+        received_key = alert.key.removesuffix(f"@{alert.company_key}")
+        if received_key != alert.key:
+            tx.execute(this)
+        receive_alerts(tx, receiver, [msgspec.structs.replace(one, key=received_key)], "", again=True)
 
 
 def decide_for(rules: Sequence[Rule], receiver: Receiver, labels: Mapping[str, str]) -> Decision:

@@ -1,0 +1,104 @@
+"""When the hold of an alert ends, the rules decide that apply then, to the companies that they find then."""
+
+from typing import Any
+
+from tests.alerts.test_alerts import listed, statuses
+from tests.alerts.test_receivers import given_receiver, send
+from tests.alerts.test_rules import given_rule, message, wait
+from tests.clients import Client
+from tests.world import World
+
+
+def change(world: World, rule_id: int, **rule: Any) -> None:
+    world.client("ada").call("PUT", f"/api/alert-rules/{rule_id}", 200, json={"rule": rule})
+
+
+def given_group(world: World, *names: str) -> str:
+    """Creates a group, and returns its path."""
+    body = {"name": "Contoso Fibre", "company_names": names}
+    return f"/api/company-groups/{world.client('ada').call('POST', '/api/company-groups', 201, json=body)['group_id']}"
+
+
+def issues(client: Client) -> list[str]:
+    return [issue["name"] for issue in client.call("GET", "/api/issues", 200)["items"]]
+
+
+def test_a_rule_that_ignores_an_alert_ends_its_hold(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_group(world, "Contoso", "Fabrikam")
+    rule = given_rule(world, hold_minutes=10)
+    several = given_rule(
+        world,
+        "Fibre",
+        1,
+        company="{supplier}",
+        company_by="group",
+        hold_minutes=10,
+        conditions=[{"label": "supplier", "operator": "is_not"}],
+    )
+    send(world, path, message())
+    assert send(world, path, message(supplier="Contoso Fibre")) == {"received": 2, "held": 2}
+    for rule_id in (rule["id"], several["id"]):
+        change(world, rule_id, ignore=True)
+    wait(world, minutes=11)
+    assert issues(world.client()) == [] and listed(world) == []
+    assert send(world, path, message("resolved")) == {}
+
+
+def test_a_changed_rule_decides_after_the_hold(world: World) -> None:
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    rule = given_rule(world, hold_minutes=10, severity="low")
+    send(world, path, message())
+    change(world, rule["id"], hold_minutes=20, issue="Lines", company="Fabrikam", severity="high")
+    wait(world, minutes=11)
+    assert issues(ada) == []
+    wait(world, minutes=10)
+    assert statuses(world, "Lines") == {"Fabrikam": "investigating"}
+    assert ada.call("GET", "/api/issues/Lines", 200)["severity"] == "high"
+    assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
+
+    change(world, rule["id"], hold_minutes=10)
+    send(world, path, message())
+    change(world, rule["id"], hold_minutes=10, company="Nobody")
+    wait(world, minutes=11)
+    assert [alert["company"] for alert in listed(world, "?state=unsorted")] == ["Nobody"]
+    send(world, path, message("resolved"))
+
+    change(world, rule["id"], hold_minutes=10)
+    send(world, path, message())
+    ada.call("DELETE", f"/api/alert-rules/{rule['id']}", 204)
+    wait(world, minutes=11)
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"}
+
+
+def test_the_companies_of_a_group_are_those_after_the_hold(world: World) -> None:
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    group = given_group(world, "Contoso", "Fabrikam")
+    rule = given_rule(world, company="Contoso Fibre", company_by="group", hold_minutes=10)
+    send(world, path, message())
+    ada.call("PUT", group, 200, json={"company_names": ["Contoso"]})
+    wait(world, minutes=11)
+    assert statuses(world, "LineDown") == {"Contoso": "investigating"}
+    assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
+
+    # From a group to one of its companies, and to another company.
+    for company in ("Contoso", "Acme Manufacturing"):
+        change(world, rule["id"], company="Contoso Fibre", company_by="group", hold_minutes=10)
+        send(world, path, message())
+        change(world, rule["id"], company=company)
+        wait(world, minutes=11)
+        assert statuses(world, "LineDown")[company] == "investigating"
+        assert send(world, path, message("resolved"))["cleared"] == 1
+        assert set(statuses(world, "LineDown").values()) == {"resolved"}
+        assert listed(world, "?state=firing") == []
+
+    # From one company to a group: each of its alerts is held as a new one.
+    change(world, rule["id"], hold_minutes=10)
+    send(world, path, message())
+    change(world, rule["id"], company="Contoso Fibre", company_by="group", hold_minutes=10)
+    ada.call("PUT", group, 200, json={"company_names": ["Fabrikam"]})
+    for _ in range(2):
+        wait(world, minutes=11)
+    assert statuses(world, "LineDown")["Fabrikam"] == "investigating"
+    assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
+    assert listed(world, "?state=firing") == []
