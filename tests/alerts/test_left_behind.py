@@ -41,6 +41,12 @@ def test_a_company_that_leaves_the_group_is_cleared(world: World) -> None:
     ada.call("PUT", here, 200, json={"name": "Renamed"})
     assert send(world, path, message()) == {"received": 1, "unsorted": 1}
     assert statuses(world, "Fibre")["Contoso"] == "investigating"
+    counted = {alert["key"]: alert["count"] for alert in listed(world, "?state=firing")}
+    ada.call("PUT", here, 200, json={"name": "Contoso Fibre"})
+    given_rule(world, "Other", ignore=True, conditions=[{"label": "other", "value": "1"}])
+    assert {alert["key"]: alert["count"] for alert in listed(world, "?state=firing")} == {
+        key: count for key, count in counted.items() if key != "f1"
+    }, "the unsorted alert is sorted again, and nothing is counted twice"
     assert send(world, path, message("resolved"))["cleared"] == 1
     assert statuses(world, "Fibre")["Contoso"] == "resolved"
     assert statuses(world, "Other") == {"Contoso": "investigating"}

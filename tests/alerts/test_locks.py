@@ -21,7 +21,9 @@ from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import parse_issue_name, parse_name
 from issue_tracker.retention import Retention
 from tests.alerts.test_alerts import clear, listed, report, send, statuses
-from tests.alerts.test_rules import given_rule
+from tests.alerts.test_receivers import given_receiver
+from tests.alerts.test_receivers import send as send_to
+from tests.alerts.test_rules import given_rule, message
 from tests.locks import during
 from tests.world import World
 
@@ -91,8 +93,8 @@ def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World)
     rule = {"name": "Any", "rule": {"issue": "{place}", "company": "Contoso"}}
     rule_id = ada.call("POST", "/api/alert-rules", 201, json=rule)["id"]
     for name, key in (("First", "z"), ("Second", "a")):
-        message = {"key": key, "state": "firing", "place": name}
-        world.anonymous().call("POST", made["url"].removeprefix(world.server.settings.public_url), 202, json=message)
+        firing = {"key": key, "state": "firing", "place": name}
+        world.anonymous().call("POST", made["url"].removeprefix(world.server.settings.public_url), 202, json=firing)
 
     def undo() -> int:
         with world.database.write() as tx:
@@ -106,3 +108,18 @@ def test_rules_that_are_created_at_the_same_time_have_different_positions(world:
     during(world, lambda tx: create_rule(tx, ACTOR, parse_name("First"), Rule()), partial(given_rule, world, "Second"))
     rules = world.client().call("GET", "/api/alert-rules", 200)["items"]
     assert [(rule["name"], rule["position"]) for rule in rules] == [("First", 1), ("Second", 2)]
+
+
+def test_an_alert_that_is_resolved_meanwhile_is_not_sorted(world: World) -> None:
+    """Its sender does not report it again, so nothing would clear the assignment."""
+    send_to(world, given_receiver(world, "alertmanager"), message(company=""))
+    [alert] = listed(world, "?state=unsorted")
+    receiver_id = world.client("ada").call("GET", "/api/alert-receivers", 200)["items"][0]["id"]
+
+    def resolve(tx: Connection) -> None:
+        over = Report(key=alert["key"], state=AlertState.RESOLVED)
+        receive(tx, ACTOR, [over], receiver_id=receiver_id)
+
+    during(world, resolve, partial(given_rule, world, company="Contoso"))
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
+    assert [alert["state"] for alert in listed(world)] == ["resolved"]

@@ -72,10 +72,12 @@ def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
     Returns the outcomes of those that are not ignored.
     """
     of_receivers = alerts.c.unsorted, alerts.c.namespace < 0, alerts.c.state == AlertState.FIRING.value
+    newest = select(alerts.c.alert_id).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
     columns = alerts.c.namespace, alerts.c.key, alerts.c.labels, alerts.c.summary, alerts.c.url
-    query = select(*columns).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
+    query = select(*columns).where(alerts.c.alert_id.in_(newest), *of_receivers)
     found: dict[int, list[Received]] = {}
-    for row in tx.execute(query):
+    # Locked in the order of reports. Otherwise one could be resolved now, and opened by this request afterwards.
+    for row in tx.execute(query.order_by(alerts.c.namespace.desc(), alerts.c.key).with_for_update()):
         labels = labels_of(row.labels)
         one = Received(key=row.key, state=AlertState.FIRING, labels=labels, summary=row.summary, url=row.url)
         found.setdefault(-row.namespace, []).append(one)

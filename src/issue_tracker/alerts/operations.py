@@ -43,9 +43,9 @@ def receive(
 ) -> list[AlertOutcome]:
     """Applies the reports, ordered by issue, and returns the outcome of each in the order of `reports`.
 
-    The keys must be distinct; those of a receiver are separate. Raises NotFound for an unknown company of a strict
-    report, Invalid for its `issue` if no issue can have that name, and Forbidden without helpdesk access; nothing was
-    changed then.
+    The keys must be distinct; those of a receiver are separate. Repetitions are not counted if a report is given
+    `again`. Raises NotFound for an unknown company of a strict report, Invalid for its `issue` if no issue can have
+    that name, and Forbidden without helpdesk access; nothing was changed then.
     """
     require_helpdesk(actor)
     at = now()
@@ -66,7 +66,7 @@ def receive(
         else:
             outcomes[report.key] = _clear(tx, actor, report, alert, at)
     repeated = [stored[report.key] for report in reports if report.key not in outcomes]
-    outcomes |= count_repetitions(tx, actor, repeated, at)
+    outcomes |= count_repetitions(tx, actor, repeated, at, again=any(report.again for report in reports))
     return [outcomes[report.key] for report in reports]
 
 

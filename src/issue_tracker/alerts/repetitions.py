@@ -24,13 +24,16 @@ def is_repetition(report: Report, alert: StoredAlert | None) -> bool:
 
 
 def count_repetitions(
-    tx: Connection, actor: Actor, repeated: Collection[StoredAlert], at: datetime
+    tx: Connection, actor: Actor, repeated: Collection[StoredAlert], at: datetime, *, again: bool = False
 ) -> dict[str, AlertOutcome]:
-    """Counts a repetition of each of these locked alerts. Returns the outcomes by key."""
+    """Counts a repetition of each of these locked alerts, unless they were counted before (`again`). Returns the
+    outcomes by key.
+    """
     ids = [alert.alert_id for alert in repeated]
     if not ids:
         return {}
-    _count.run(tx, ids=numbers(tx, ids), at=at)
+    if not again:
+        _count.run(tx, ids=numbers(tx, ids), at=at)
     places = find_places(tx, actor, ids)
     outcomes = {}
     for alert in repeated:
@@ -42,7 +45,7 @@ def count_repetitions(
             issue_name=place.issue_name,
             company_name=place.company_name,
             status=place.status,
-            count=alert.count + 1,
+            count=alert.count + (not again),
         )
     return outcomes
 
