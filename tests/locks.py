@@ -11,7 +11,8 @@ from tests.world import World
 
 T = TypeVar("T")
 
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+# In a transaction, pg_stat_activity would not show processes that connect later.
+_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
 
 
 def during(

@@ -54,8 +54,10 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bo
         with database.write() as tx:
             named = {row.company_name for group in groups.values() for row in group if row.company_name}
             companies = find_companies(tx, actor, named)
-            for group in output.progress(groups.values(), len(groups), "Importing"):
-                transfer.import_issue(tx, actor, group, companies, result, notify=notify)
+            transfer.lock_all(tx, actor, groups, companies.values())
+            # In the order of names, in which alerts create several issues too, so that the two do not deadlock.
+            for name_key in output.progress(sorted(groups), len(groups), "Importing"):
+                transfer.import_issue(tx, actor, groups[name_key], companies, result, notify=notify)
             if result.bad and not skip_bad:
                 raise CommandError(
                     f"Nothing was imported: {len(result.bad)} bad row(s). Correct them, or use --skip-bad."

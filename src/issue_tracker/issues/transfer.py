@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from issue_tracker import csv_files
 from issue_tracker.actor import Actor
-from issue_tracker.companies.queries import Company
+from issue_tracker.companies.queries import Company, lock_for_assignment
 from issue_tracker.csv_files import BadRow, defuse, restore
 from issue_tracker.database.before_commit import savepoint
 from issue_tracker.errors import AppError
@@ -20,6 +20,7 @@ from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.fields import WrittenFields
 from issue_tracker.issues.models import DetailedAssignment, Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
+from issue_tracker.issues.queries.former import lock_issues
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
 from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.issues.queries.owners import Emails
@@ -114,6 +115,15 @@ def _read_row(line: int, cells: Mapping[str, str]) -> ImportRow | BadRow:
         if company is None:
             return BadRow(line, "has a status, but no company_name")
     return ImportRow(line, name, description, company, status, fields)
+
+
+def lock_all(tx: Connection, actor: Actor, names: Iterable[str], companies: Iterable[Company]) -> None:
+    """Locks the companies, and then the existing issues with these names, that a file is about, before it is imported.
+
+    In the order of the file, an import and a merge, an alert or a new name of a company would deadlock.
+    """
+    lock_for_assignment(tx, actor.company_access, companies)
+    lock_issues(tx, actor, (), names)
 
 
 def import_issue(
