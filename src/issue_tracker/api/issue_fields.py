@@ -12,7 +12,8 @@ from issue_tracker.errors import Invalid
 from issue_tracker.http.validation import require_one
 from issue_tracker.issues.fields import MOST_ITEMS, WrittenFields
 from issue_tracker.issues.models import IssueHead, Reference
-from issue_tracker.issues.queries.issue import get_issue_head, get_issue_head_by_external_key
+from issue_tracker.issues.queries.former import get_issue_by_external_key
+from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.names import ExternalKey, Name, WebAddress
 
 
@@ -44,7 +45,7 @@ class NamedIssue(msgspec.Struct, kw_only=True):
         """
         if self.external_key is None:
             return get_issue_head(tx, actor, self.issue_name or "", lock=lock)
-        found = get_issue_head_by_external_key(tx, actor, self.external_key, lock=lock)
+        found = get_issue_by_external_key(tx, actor, self.external_key, lock=lock)
         if self.issue_name is not None and get_issue_head(tx, actor, self.issue_name).issue_id != found.issue_id:
             raise Invalid.field("external_key", f"is not the key of “{self.issue_name}”")
         return found

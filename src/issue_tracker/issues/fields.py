@@ -17,6 +17,7 @@ from issue_tracker.auth.users import User, get_user
 from issue_tracker.clock import in_utc, iso
 from issue_tracker.database.tables import assignment_references, issue_references, issue_tags
 from issue_tracker.issues import field_texts
+from issue_tracker.issues.former_names import remove_former_key
 from issue_tracker.issues.models import Reference, Severity, StoredFields, read_references, read_tags
 from issue_tracker.issues.queries.owners import find_owner
 from issue_tracker.names import ExternalKey, Tag, key, parse_external_key
@@ -174,12 +175,14 @@ def _recorded(tx: Connection, field: Field, value: Any) -> str | None:
 
 
 def index_fields(tx: Connection, issue_id: int, changes: Iterable[FieldChange]) -> None:
-    """Updates the index tables by which issues are found through their tags and references."""
+    """Updates the tables by which issues are found through their tags, references and external keys."""
     for change in changes:
         if change.name == "tags":
             _index(tx, issue_tags, "tag_key", "issue_id", issue_id, tag_keys(change.stored))
         elif change.name == "references":
             _index(tx, issue_references, "reference_key", "issue_id", issue_id, reference_keys(change.stored))
+        elif change.name == "external_key" and change.stored is not None:
+            remove_former_key(tx, change.stored)
 
 
 def index_references(tx: Connection, assignment_id: int, stored: str | None) -> None:

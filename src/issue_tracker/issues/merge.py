@@ -86,9 +86,9 @@ def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHea
 def merge_issues(
     tx: Connection, actor: Actor, source: IssueHead, target: IssueHead, *, dry_run: bool = False
 ) -> IssueHead:
-    """Merges `source` into `target`, and returns the changed `target`. The names and the number of `source`, its
-    updates and alerts lead to `target`, which also gets its tags and references, and the fields that `target` lacks.
-    The updates remain for the companies of `source`.
+    """Merges `source` into `target`, and returns the changed `target`. The names, the number and the external key of
+    `source`, its updates and alerts lead to `target`, which also gets its tags and references, and the fields that
+    `target` lacks. The updates remain for the companies of `source`.
 
     Both must have been read with a lock in this transaction. A dry run writes the same without recording it; its caller
     must roll it back. Raises what plan_merge raises.
@@ -107,7 +107,9 @@ def merge_issues(
         _address_updates(tx, actor, source, members)
     _delete_source(tx, source, target)
     own = [member.company.company_id for member in members]
-    redirect_names(tx, source.issue_id, source.name, target.issue_id, at, own)
+    # If the target has no key, it gets that of the source.
+    former_key = source.fields.external_key if target.fields.external_key else None
+    redirect_names(tx, source.issue_id, source.name, target.issue_id, at, own, former_key)
     changes += _merge_fields(tx, source, target)
     new = [member for member in members if member.company.company_id not in held]
     sources = {member.company.company_id: member.times for member in members}

@@ -1,8 +1,9 @@
-"""Former names of issues, and merged issues: a former name or number leads to the present issue."""
+"""Former names of issues, and merged issues: a former name, number or external key leads to the present issue."""
 
 from sqlalchemy import Text
 from sqlalchemy.schema import Column, ForeignKey, Table
 
+from issue_tracker.database.tables.indexes import partial
 from issue_tracker.database.tables.metadata import metadata
 from issue_tracker.database.types import Id, Instant, Key
 
@@ -25,6 +26,9 @@ merged_issues = Table(
     metadata,
     Column("issue_id", Id, primary_key=True, autoincrement=False),
     Column("into_id", Id, ForeignKey("issues.issue_id", ondelete="CASCADE"), nullable=False, index=True),
+    # Its external key, if the other issue had one of its own, until another issue takes it.
+    Column("external_key", Key),
+    partial("ix_merged_issues_external_key", "external_key", where="external_key IS NOT NULL", unique=True),
 )
 
 # The companies of an issue at the time when it was merged: only with one of them may an actor know its names.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Select, Text, any_, bindparam, select, union
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, any_, bindparam, select, union
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.company_access.queries import access_values, of_visible_issue
@@ -14,7 +14,7 @@ from issue_tracker.database.types import Id, Key
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.former_conditions import is_known, is_of_merged
-from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_id
+from issue_tracker.issues.queries.issue import find_issue_head, find_issue_head_by_external_key, find_issue_head_by_id
 from issue_tracker.names import key, printable, storable
 
 
@@ -60,6 +60,20 @@ def get_issue_by_any_name(tx: Connection, actor: Actor, name: str) -> IssueHead:
     return found
 
 
+def get_issue_by_external_key(tx: Connection, actor: Actor, external_key: str, *, lock: bool = False) -> IssueHead:
+    """Returns the issue with this external key or, if there is none, the one into which the issue with this key was
+    merged. Raises NotFound, which quotes the key.
+    """
+    found = find_issue_head_by_external_key(tx, actor, external_key, lock=lock)
+    if found is None and storable(external_key):
+        access = actor.company_access
+        issue_id = _by_key(access.all).scalar(tx, external_key=external_key, **access_values(tx, access))
+        found = None if issue_id is None else find_issue_head_by_id(tx, actor, issue_id, lock=lock)
+    if found is None:
+        raise NotFound(f"There is no issue with the external key “{printable(external_key)}”.")
+    return found
+
+
 def find_merged_into(tx: Connection, actor: Actor, issue_id: int) -> int | None:
     """Returns the id of the issue into which this one was merged, if the actor may know both; None otherwise."""
     require_helpdesk(actor)
@@ -79,10 +93,18 @@ def _by_name(everything: bool) -> Prepared:
 
 
 @cache
+def _by_key(everything: bool) -> Prepared:
+    return _merged_with(merged_issues.c.external_key == bindparam("external_key", type_=Key), everything)
+
+
+@cache
 def _merged(everything: bool) -> Prepared:
+    return _merged_with(merged_issues.c.issue_id == bindparam("issue_id", type_=Id), everything)
+
+
+def _merged_with(condition: ColumnElement[bool], everything: bool) -> Prepared:
     def build(dialect: str) -> Select[Any]:
-        numbered = merged_issues.c.issue_id == bindparam("issue_id", type_=Id)
-        query = select(merged_issues.c.into_id).where(numbered)
+        query = select(merged_issues.c.into_id).where(condition)
         return query if everything else query.where(is_of_merged(merged_issues.c.issue_id, dialect))
 
     return Prepared(build)

@@ -48,12 +48,11 @@ def get_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = Fals
     return head
 
 
-def get_issue_head_by_external_key(tx: Connection, actor: Actor, external_key: str, *, lock: bool = False) -> IssueHead:
-    """Like get_issue_head, by external key."""
-    head = _find_head(tx, actor, "external_key", external_key, lock=lock) if storable(external_key) else None
-    if head is None:
-        raise NotFound(f"There is no issue with the external key “{printable(external_key)}”.")
-    return head
+def find_issue_head_by_external_key(
+    tx: Connection, actor: Actor, external_key: str, *, lock: bool = False
+) -> IssueHead | None:
+    """Like find_issue_head, by external key."""
+    return _find_head(tx, actor, "external_key", external_key, lock=lock) if storable(external_key) else None
 
 
 def find_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = False) -> IssueHead | None:
