@@ -61,6 +61,17 @@ def test_a_server_that_never_answers_is_reported(world: World, browse: Browse) -
     expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("New")
 
 
+def test_a_stream_without_a_response_is_opened_again(world: World, browse: Browse) -> None:
+    """As after a sleep of the computer, in which the connection died without either side noticing."""
+    page = with_script(
+        browse, "const later = setTimeout; setTimeout = (run, ms, ...rest) => later(run, ms / 50, ...rest);"
+    )
+    page.route("**/api/events/stream", lambda route: None, times=1)
+    page.goto("/")
+
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+
 def company(world: World) -> str:
     return f"/admin/companies/{world.given_companies('Contoso')['Contoso']}"
 

@@ -45,6 +45,14 @@ export class Stream {
   async #connect() {
     const connection = new AbortController();
     this.connection = connection;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let silence;
+    // A connection that died while the computer slept may be used again, and never responds.
+    const waitForData = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => connection.abort(), SILENCE);
+    };
+    waitForData();
     try {
       const response = await fetch("/api/events/stream", {
         headers: { Accept: "text/event-stream", "Last-Event-ID": this.lastId },
@@ -55,10 +63,11 @@ export class Stream {
       if (!response.ok || !response.body) throw new Error(String(response.status));
       this.onState("live");
       this.wait = FIRST_WAIT;
-      await this.#read(response.body.getReader(), connection);
+      await this.#read(response.body.getReader(), waitForData);
     } catch {
       // All kinds of interruption are handled in the same way, below.
     }
+    clearTimeout(silence);
     if (connection.signal.aborted && this.connection !== connection) return;
     this.onState("broken");
     // After a random delay, so that the tabs of a whole helpdesk do not reconnect at the same time.
@@ -68,18 +77,15 @@ export class Stream {
 
   /**
    * @param {ReadableStreamDefaultReader<Uint8Array>} reader
-   * @param {AbortController} connection
+   * @param {() => void} waitForData is called before each wait
    */
-  async #read(reader, connection) {
+  async #read(reader, waitForData) {
     const decoder = new TextDecoder();
     let text = "";
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let silence;
     for (;;) {
-      clearTimeout(silence);
-      silence = setTimeout(() => connection.abort(), SILENCE);
+      waitForData();
       const { done, value } = await reader.read();
-      if (done) return clearTimeout(silence);
+      if (done) return;
       text += decoder.decode(value, { stream: true });
       const blocks = text.split(/\r?\n\r?\n/);
       text = blocks.pop() ?? "";
