@@ -45,6 +45,27 @@ def test_selection_note_and_focus_remain_when_updates_are_shown(world: World, br
     expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_be_focused()
 
 
+def test_many_changes_of_one_request_cause_few_layouts(world: World, browse: Browse) -> None:
+    """A layout of hundreds of rows for each of them made the page unusable for most of a minute."""
+    names = [f"Branch {number}" for number in range(60)]
+    world.given_companies(*names)
+    issue_id = world.given_issue("Slow mail", dict.fromkeys(names, "new"))
+    page = live(browse("tess", f"/issues/{issue_id}"))
+    browser = page.context.new_cdp_session(page)
+    browser.send("Performance.enable")
+
+    def layouts() -> int:
+        metrics = browser.send("Performance.getMetrics")["metrics"]
+        return int(next(one["value"] for one in metrics if one["name"] == "LayoutCount"))
+
+    before = layouts()
+    body = {"issue_name": "Slow mail", "status": "monitoring", "companies": None}
+    world.client("omar").call("POST", "/api/issues/status/bulk", 200, json=body)
+    expect(page.locator("tr.fresh .status.monitoring")).to_have_count(60)
+
+    assert layouts() - before < 30
+
+
 def test_a_note_remains_when_filters_change(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     world.given_issue("Broken phones", {"Fabrikam": "new"})

@@ -5,7 +5,7 @@ import { connect, noteInBackground } from "./background.js";
 import { all, byId, find, targetOf } from "./elements.js";
 import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";
 import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
-import { highlight, paint, placesOf } from "./places.js";
+import { paint, placesOf } from "./places.js";
 import { withdrawOffer } from "./quick-change.js";
 import { redraw, redrawPlace, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
@@ -20,6 +20,9 @@ const HIGHLIGHT = 6_000;
 
 /** The timers that end highlights. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
 const highlightTimers = new WeakMap();
+
+/** The elements that the next frame highlights. @type {Set<HTMLElement>} */
+const changed = new Set();
 
 export function startLive() {
   if (!document.getElementById("connection")) return;
@@ -88,24 +91,36 @@ function showAt(places, event, own) {
       // An undo restores the previous times, which the event does not contain.
       paint(place, event.to, event.undoes ? null : event.at);
       if (event.undoes) redrawPlace(place.on);
-      if (!own) highlightForAWhile(place);
+      if (!own) highlightSoon(place.element);
     }
   }
   return places.length > 0;
 }
 
+/** @param {HTMLElement} element */
+function highlightSoon(element) {
+  if (!changed.size) requestAnimationFrame(highlightChanged);
+  changed.add(element);
+}
+
 /**
- * Highlights a place. A timer ends this, not the end of the animation, because there is none with reduced motion.
- * @param {import("./places.js").Place} place
+ * Highlights what has changed. A timer ends this, not the end of the animation, because there is none with reduced
+ * motion.
  */
-function highlightForAWhile(place) {
-  const { element } = place;
-  highlight(place);
-  clearTimeout(highlightTimers.get(element));
-  highlightTimers.set(
-    element,
-    setTimeout(() => element.classList.remove("fresh"), HIGHLIGHT),
-  );
+function highlightChanged() {
+  for (const element of changed) element.classList.remove("fresh");
+  // Reading a size forces a layout without the class, so that the animations start again: one layout for all changes,
+  // because one request can change hundreds of rows.
+  void document.body.offsetWidth;
+  for (const element of changed) {
+    element.classList.add("fresh");
+    clearTimeout(highlightTimers.get(element));
+    highlightTimers.set(
+      element,
+      setTimeout(() => element.classList.remove("fresh"), HIGHLIGHT),
+    );
+  }
+  changed.clear();
 }
 
 /** @param {TrackerEvent} event */

@@ -175,11 +175,3 @@ function paintCell(element, status) {
   } else element.removeAttribute("aria-label");
   element.dispatchEvent(new CustomEvent("cell-painted", { bubbles: true, detail: { from, to: status } }));
 }
-
-/** @param {Place} place */
-export function highlight({ element }) {
-  element.classList.remove("fresh");
-  // Reading the size forces a layout without the class, so that the animation starts again.
-  void element.offsetWidth;
-  element.classList.add("fresh");
-}
