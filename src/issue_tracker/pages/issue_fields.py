@@ -89,7 +89,7 @@ def _references(text: str) -> list[dict[str, str]]:
 
 
 def _instant(text: str) -> str:
-    """Converts the value of a date and time control, which static/js/due.js sets in UTC without an offset."""
+    """Converts the value of a date and time control, which static/js/times.js sends in UTC without an offset."""
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC).isoformat()
     except ValueError:

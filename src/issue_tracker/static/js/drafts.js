@@ -2,7 +2,7 @@
 // accepted it, and is restored when the form appears again. A form is sent only if the server responds and there is a
 // session. Drafts are removed at sign-out and when another user uses the tab.
 import { ensureSession, RequestError } from "./api.js";
-import { all, targetOf } from "./elements.js";
+import { all, isEdited, targetOf } from "./elements.js";
 
 /** The key under which the id of the owner of this tab's drafts is stored. */
 const OWNER = "draft-owner";
@@ -16,7 +16,7 @@ const [LOADED = ""] = location.href.split("#");
 /** The current URL of this page, which is the referrer of the next page. */
 const here = () => location.href.split("#")[0] ?? "";
 
-/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
+/** @typedef {import("./elements.js").Field} Field */
 
 /** @param {HTMLFormElement} form */
 const keyOf = (form) => `draft:${form.dataset.draft}`;
@@ -28,6 +28,12 @@ const fieldsOf = (form) =>
   /** @type {Field[]} */ ([...form.elements]).filter(
     (field) => field.name && !["hidden", "password", "submit", "button"].includes(field.type),
   );
+
+/**
+ * The fields that tell the server what the user has seen (`seen_…`).
+ * @param {HTMLFormElement} form
+ */
+const seenFieldsOf = (form) => all("input[type=hidden][name^=seen_]", form, HTMLInputElement);
 
 /** @param {Field} field */
 const isCheckable = (field) => field instanceof HTMLInputElement && ["checkbox", "radio"].includes(field.type);
@@ -100,15 +106,21 @@ function dropAccepted(signedIn) {
   if (!form?.matches("[data-touched]")) sessionStorage.removeItem(`draft:${sent.draft}`);
 }
 
-/** @param {HTMLFormElement} form */
+/**
+ * Stores the edited fields of a form, and what the user had seen, which a later change by another user makes outdated.
+ * @param {HTMLFormElement} form
+ */
 function store(form) {
-  sessionStorage.setItem(keyOf(form), JSON.stringify(fieldsOf(form).map((field) => [nameOf(field), valueOf(field)])));
+  // A form with `data-touched` was returned by the server with the submitted text, which nothing else contains.
+  const edited = fieldsOf(form).filter((field) => form.matches("[data-touched]") || isEdited(field));
+  if (!edited.length) return sessionStorage.removeItem(keyOf(form));
+  const fields = [...edited, ...seenFieldsOf(form)];
+  sessionStorage.setItem(keyOf(form), JSON.stringify(fields.map((field) => [nameOf(field), valueOf(field)])));
 }
 
 /** @param {HTMLFormElement} form */
 function restore(form) {
   const stored = sessionStorage.getItem(keyOf(form));
-  // A form with `data-touched` was returned by the server with the submitted text.
   if (!stored || form.matches("[data-touched]")) return;
   const values = new Map(JSON.parse(stored));
   let changed = false;
@@ -122,12 +134,22 @@ function restore(form) {
     else field.value = value;
   }
   if (!changed) return sessionStorage.removeItem(keyOf(form));
+  const seen = seenFieldsOf(form).map((field) => /** @type {const} */ ([field, field.value]));
+  for (const [field, value] of seen) field.value = values.get(field.name) ?? value;
   form.closest("details")?.setAttribute("open", "");
-  form.prepend(restoredNote(form));
+  const discard = () => {
+    form.reset();
+    // A reset leaves hidden fields as they are.
+    for (const [field, value] of seen) field.value = value;
+  };
+  form.prepend(restoredNote(form, discard));
 }
 
-/** @param {HTMLFormElement} form */
-function restoredNote(form) {
+/**
+ * @param {HTMLFormElement} form
+ * @param {() => void} discard
+ */
+function restoredNote(form, discard) {
   const note = document.createElement("div");
   note.className = "note";
   note.setAttribute("role", "status");
@@ -136,7 +158,7 @@ function restoredNote(form) {
   Object.assign(button, { type: "button", className: "button small", textContent: "Discard it" });
   button.addEventListener("click", () => {
     sessionStorage.removeItem(keyOf(form));
-    form.reset();
+    discard();
     note.remove();
   });
   note.append(button);

@@ -40,6 +40,26 @@ export function all(selector, root = document, _kind) {
 }
 
 /**
+ * A field of a form that a user can fill in.
+ * @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field
+ */
+
+/**
+ * Returns whether a field contains something else than the page that the server sent.
+ * @param {Field} field
+ */
+export function isEdited(field) {
+  if (field instanceof HTMLSelectElement) {
+    const options = [...field.options];
+    return field.selectedOptions[0] !== (options.find((option) => option.defaultSelected) ?? options[0]);
+  }
+  if (field instanceof HTMLInputElement && ["checkbox", "radio"].includes(field.type)) {
+    return field.checked !== field.defaultChecked;
+  }
+  return field.value !== field.defaultValue;
+}
+
+/**
  * Returns the target element of an event, or the root element if the target is not an element.
  * @param {Event} event
  */

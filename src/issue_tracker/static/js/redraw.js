@@ -1,6 +1,6 @@
 // Parts of the page that depend on the rows (history, numbers): after a change, each such part (`data-redraw`) is
 // replaced with its current version from the server, as soon as neither the pointer nor the focus is on it.
-import { all } from "./elements.js";
+import { all, isEdited } from "./elements.js";
 import { cellAt, placesNamed } from "./places.js";
 import { ownPath } from "./results.js";
 import { showTimes } from "./times.js";
@@ -59,7 +59,7 @@ function redrawTimes(page, on) {
 
 /**
  * Replaces what is updated only on demand (`data-refresh`): the title, the description and the form of an issue. A form
- * that the user has typed into stays.
+ * that the user has filled in stays.
  */
 export async function refreshParts() {
   const parts = all("[data-refresh]");
@@ -78,9 +78,7 @@ export async function refreshParts() {
 /** @param {HTMLElement} part */
 const isTypedInto = (part) =>
   part.querySelector("[data-touched]") !== null ||
-  all("input, textarea", part, HTMLInputElement).some(
-    (field) => field.type !== "hidden" && field.value !== field.defaultValue,
-  );
+  all("input, textarea, select", part, HTMLInputElement).some((field) => field.type !== "hidden" && isEdited(field));
 
 /** Fetches the current version of this page. Resolves with null if that is not possible. */
 export async function fetchPage() {

@@ -35,11 +35,6 @@ export function startResults() {
  * @param {HTMLFormElement} form
  */
 function watch(form) {
-  // The server sends and accepts these times in UTC; the user sees and enters them in the local time zone.
-  for (const input of all("input[data-utc]", form, HTMLInputElement)) {
-    // Not the value, because a browser restores it on a reload, already in local time.
-    input.value = input.defaultValue && localTime(new Date(`${input.defaultValue}Z`));
-  }
   applied = filtersOf(form);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -61,17 +56,8 @@ function watch(form) {
   });
   // Empty filters are left out of the URL.
   form.addEventListener("htmx:config:request", (event) => dropEmpty(event.detail.ctx.request.body));
-  form.addEventListener("formdata", (event) => {
-    for (const input of all("input[data-utc]", form, HTMLInputElement)) {
-      if (input.value) event.formData.set(input.name, new Date(input.value).toISOString().slice(0, 16));
-    }
-    dropEmpty(event.formData);
-  });
+  form.addEventListener("formdata", (event) => dropEmpty(event.formData));
 }
-
-/** @param {Date} moment */
-const localTime = (moment) =>
-  new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 
 /** @param {FormData | URLSearchParams} fields */
 function dropEmpty(fields) {

@@ -105,6 +105,7 @@ function explain(event) {
 export function showTimes() {
   const now = new Date();
   for (const element of all("time", document, HTMLTimeElement)) show(element, now);
+  showTimeControls();
 }
 
 /** @param {number} number */
@@ -114,22 +115,31 @@ const two = (number) => String(number).padStart(2, "0");
 const localText = (at) =>
   `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
 
-/** Makes controls for a time show local time and send UTC. Without script, they show UTC, with a hint. */
-function startTimeControls() {
-  for (const control of all('input[type="datetime-local"]', document, HTMLInputElement)) {
-    if (control.value) control.value = localText(new Date(`${control.value}Z`));
+/** Makes controls for a time show local time. Without script, they show UTC, with a hint. */
+function showTimeControls() {
+  for (const control of all('input[type="datetime-local"]:not([data-local])', document, HTMLInputElement)) {
+    control.dataset.local = "";
+    // Not the value, because a browser restores it on a reload, already in local time.
+    if (control.defaultValue) control.defaultValue = localText(new Date(`${control.defaultValue}Z`));
     const hint = document.getElementById(`${control.id}-about`);
     if (hint && !control.hasAttribute("aria-invalid")) hint.textContent = "In your local time.";
-    control.form?.addEventListener("formdata", ({ formData }) => {
-      const at = new Date(control.value);
-      if (!Number.isNaN(at.valueOf())) formData.set(control.name, at.toISOString().slice(0, 16));
-    });
+  }
+}
+
+/**
+ * Sends the local times of controls in UTC.
+ * @param {FormDataEvent} event
+ */
+function convertTimes({ target, formData }) {
+  for (const control of all("[data-local]", /** @type {HTMLFormElement} */ (target), HTMLInputElement)) {
+    const at = new Date(control.value);
+    if (!Number.isNaN(at.valueOf())) formData.set(control.name, at.toISOString().slice(0, 16));
   }
 }
 
 export function startTimes() {
-  startTimeControls();
   showTimes();
+  document.addEventListener("formdata", convertTimes);
   setInterval(showTimes, REFRESH);
   document.addEventListener("pointerover", explain, { passive: true });
   document.addEventListener("htmx:after:swap", showTimes);
