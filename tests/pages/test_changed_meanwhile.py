@@ -1,7 +1,7 @@
-"""Forms that are filled in while others change the same issue."""
+"""Forms that are filled in while others change the same issue, and forms that are sent twice."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.chromium import ready
 from tests.pages.conftest import Browse
@@ -78,3 +78,36 @@ def test_an_unedited_form_with_a_time_shows_the_changes_of_others(world: World, 
     expect(page.locator("#flash")).to_contain_text("Saved.")
     found = world.client().call("GET", "/api/issues/Slow%20mail", 200)
     assert found["next_update_at"] == "2036-12-01T13:00:00+00:00"
+
+
+CLICK_TWICE = """button => {
+  addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    setTimeout(() => {
+      button.click();
+      // The page checks the session before it sends the form: this request is later.
+      fetch("/api/auth/session").then(() => fetch("/healthz"));
+    });
+  });
+  button.click();
+}"""
+
+
+def test_a_double_click_sends_a_form_once(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_text("Add update").click()
+    page.locator("#new-update-body").fill("The server is back")
+    sent: list[Route] = []
+
+    def hold(route: Route) -> None:
+        sent.append(route)
+
+    page.route(f"**/issues/{issue_id}/updates", hold)
+
+    with page.expect_request("**/healthz"):
+        page.locator("#new-update button.main").evaluate(CLICK_TWICE)
+    [first] = sent
+    first.continue_()
+
+    expect(page.locator("#history .update")).to_have_count(1)

@@ -10,6 +10,9 @@ const OWNER = "draft-owner";
 /** The key under which the form being sent is stored. */
 const SENT = "draft-sent";
 
+/** Milliseconds after which a form can be sent again if no page has followed. */
+const RESENDABLE = 15_000;
+
 /** The URL from which this page was loaded. */
 const [LOADED = ""] = location.href.split("#");
 
@@ -176,9 +179,11 @@ async function guard(event) {
   if (event.defaultPrevented || form.method !== "post") return;
   if (new URL(action).pathname === "/logout") return forgetAll();
   if (form.dataset.guarded === "passed") {
-    delete form.dataset.guarded;
     const draft = form.dataset.draft ?? form.dataset.carried;
     if (draft) sessionStorage.setItem(SENT, JSON.stringify({ draft, from: here(), to: action }));
+    // Until the next page appears, a second click of a double click would send the form again.
+    form.dataset.guarded = "sent";
+    setTimeout(() => delete form.dataset.guarded, RESENDABLE);
     return;
   }
   event.preventDefault();

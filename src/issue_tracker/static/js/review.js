@@ -18,6 +18,9 @@ const REVIEW = "/assignments/review";
  */
 let changed = [];
 
+/** Whether the note of the bulk bar is being saved: a second click must not save it again. */
+let saving = false;
+
 const dialogElement = () => byId("review", HTMLDialogElement);
 
 /**
@@ -63,6 +66,8 @@ export function startReview() {
  * @param {HTMLFormElement} form
  */
 async function saveNote(form) {
+  if (saving) return;
+  saving = true;
   try {
     const { data } = await send("POST", "/assignments/note", parameters(form));
     const note = find(".bulk [name=note]", form, HTMLInputElement);
@@ -71,6 +76,8 @@ async function saveNote(form) {
     toast(data.text);
   } catch (error) {
     report(error);
+  } finally {
+    saving = false;
   }
 }
 
