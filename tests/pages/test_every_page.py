@@ -75,6 +75,11 @@ SHOWN = """(selector) => [...document.querySelectorAll(selector)]
   .map((each) => each.outerHTML.slice(0, 100))"""
 """Returns the visible elements that a selector matches."""
 
+FRAMES = """() => [...document.querySelectorAll("main, main *")]
+  .filter((each) => each.checkVisibility() && ["auto", "scroll"].includes(getComputedStyle(each).overflowY))
+  .map((each) => each.outerHTML.slice(0, 100))"""
+"""Returns the visible elements of which only a part may be visible, because they can be scrolled."""
+
 
 def test_pages_can_be_printed_and_used_by_keyboard(world: World, browse: Browse) -> None:
     page = browse("ada", "/")
@@ -88,6 +93,7 @@ def test_pages_can_be_printed_and_used_by_keyboard(world: World, browse: Browse)
         page.set_viewport_size({"width": 720, "height": 1000})
         heads = "main table thead:not(.unseen)"
         assert len(page.evaluate(SHOWN, heads)) == page.locator(heads).count(), path
+        assert page.evaluate(FRAMES) == [], path
         page.set_viewport_size(WIDE)
         page.emulate_media(media="screen")
         check_shortcuts(page, path)

@@ -58,6 +58,7 @@ def test_ranges_grow_and_shrink(world: World, browse: Browse) -> None:
     page.keyboard.press("Escape")
     at(page, 1, 1).click(modifiers=["Shift"])
     expect_selected(page, 9)
+    assert page.evaluate("getSelection().toString()") == ""  # only cells are selected, not the names between them
 
     at(page, 2, 2).click(modifiers=["Shift"])
     expect_selected(page, 4)
@@ -176,6 +177,23 @@ def test_headers_never_cover_the_focus_and_can_be_used_by_keyboard(world: World,
     page.keyboard.press("Enter")
     page.wait_for_url("**/issues/*")
     expect(page.get_by_role("heading", name="Issue 25")).to_be_visible()
+
+
+def test_selected_cells_and_filters_are_visible_in_high_contrast(world: World, browse: Browse) -> None:
+    """The system removes backgrounds and shadows."""
+    given_grid(world, 2, 2)
+    page = browse("tess", "/matrix?status=new")
+    page.emulate_media(forced_colors="active")
+    at(page, 1, 1).click(modifiers=["Control"])
+    at(page, 2, 2).focus()
+
+    expect(page.locator("#totals .chip:has(:checked)")).to_have_css("outline-style", "solid")
+    expect(page.locator("#totals .chip", has_text="Closed")).to_have_css("outline-style", "none")
+    expect(at(page, 1, 1)).to_have_css("outline-style", "double")
+    expect(at(page, 1, 2)).to_have_css("outline-style", "none")
+    lines = {link.evaluate("e => getComputedStyle(e).borderBottomColor") for link in page.locator("#main-menu a").all()}
+    assert len(lines) == 2
+    page.emulate_media(forced_colors="none")
 
 
 def test_headers_are_links_without_scripts(world: World, browse: Browse) -> None:

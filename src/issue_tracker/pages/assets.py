@@ -34,6 +34,7 @@ PARTS = (
     "issue",
     "updates",
     "phone",
+    "contrast",
     "print",
     "statuses",
 )

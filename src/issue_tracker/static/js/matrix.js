@@ -49,6 +49,7 @@ export function startMatrix() {
   startTip();
   document.addEventListener("htmx:after:swap", prepare);
   matchMedia("(max-width: 800px)").addEventListener("change", fetchList);
+  document.addEventListener("mousedown", keepTextUnselected);
   document.addEventListener("click", press);
   document.addEventListener("click", pressHead);
   document.addEventListener("keydown", pressKey);
@@ -133,6 +134,14 @@ function openMenuAt(cell) {
   const place = placeOf(cell);
   if (place) openMenu(place);
   else headOf(cell)?.querySelector("a")?.click();
+}
+
+/**
+ * With Shift, a press selects cells, and not the text of all names between two presses.
+ * @param {MouseEvent} event
+ */
+function keepTextUnselected(event) {
+  if (event.shiftKey && targetOf(event).closest(".matrix td")) event.preventDefault();
 }
 
 /** @param {MouseEvent} event */
