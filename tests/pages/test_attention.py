@@ -35,6 +35,14 @@ def test_issues_that_need_attention_are_first_and_counted(world: World, browse: 
     omar.call("PUT", "/api/issues/status", 200, json=body)
     expect(counts).to_have_text(["2 new, nobody has taken them", "1 update overdue"])
     expect(titles).to_have_text(by_attention)
+    # Under the pointer they do not move, but as soon as it leaves them.
+    counts.first.hover()
+    with page.expect_response("**/attention-counts"):
+        omar.call("PUT", "/api/issues/status", 200, json=body | {"status": "monitoring"})
+    page.mouse.move(5, 500)
+    expect(counts).to_have_text(["1 new, nobody has taken it", "1 update overdue"])
+    omar.call("PUT", "/api/issues/status", 200, json=body)
+    expect(counts).to_have_text(["2 new, nobody has taken them", "1 update overdue"])
 
     counts.first.click()
     page.wait_for_url("**/?status=new&owner=none")

@@ -134,3 +134,20 @@ def test_a_company_can_be_added_to_an_issue(world: World, browse: Browse) -> Non
 )
 def test_markdown_is_converted_to_plain_text(text: str, said: str) -> None:
     assert plain(text) == said
+
+
+def test_changes_of_its_issues_are_shown(world: World, browse: Browse) -> None:
+    company_id = world.given_companies("Contoso")["Contoso"]
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Fabrikam": "new"})
+    page = browse("tess", f"/companies/{company_id}")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    omar = world.client("omar")
+    omar.call("PUT", "/api/issues/Broken%20phones", 200, json={"next_update_at": "2036-12-01T10:00:00+00:00"})
+    omar.call("PUT", "/api/issues/Slow%20mail", 200, json={"next_update_at": "2036-12-01T10:00:00+00:00"})
+    expect(page.locator("#what-to-say")).to_contain_text("The next update is due 1 Dec 2036")
+    omar.call("PUT", "/api/issues/Slow%20mail", 200, json={"new_name": "Mail outage"})
+    page.get_by_role("button", name="Show 2 updates").click()
+
+    expect(page.get_by_role("row", name="Mail outage")).to_be_visible()

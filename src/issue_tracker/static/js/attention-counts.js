@@ -23,8 +23,14 @@ async function replaceAttentionCounts() {
   if (!response?.ok || response.redirected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("attention");
   const shown = document.getElementById("attention");
+  if (!fresh || !shown) return;
   // A link under the pointer must not move.
-  if (!fresh || !shown || shown.matches(":hover, :focus-within")) return;
+  if (shown.matches(":hover, :focus-within")) {
+    for (const name of ["pointerleave", "focusout"]) {
+      shown.addEventListener(name, refreshAttentionCounts, { once: true });
+    }
+    return;
+  }
   for (const link of fresh.querySelectorAll("a")) {
     if (link.getAttribute("href") === location.pathname + location.search) link.setAttribute("aria-current", "page");
   }

@@ -64,11 +64,22 @@ export function isRelevant(event) {
   const form = document.querySelector("[data-about-issue], [data-about-company]");
   const { aboutIssue, aboutCompany } = form?.dataset ?? {};
   if (aboutIssue) return String(event.issue_id) === aboutIssue;
-  // An update may be for several companies, or for all of an issue.
-  if (aboutCompany) return event.update_id !== null || String(event.company_id) === aboutCompany;
+  if (aboutCompany) return isAboutCompany(event, aboutCompany);
   if (document.getElementById("companies")) return isAboutAssignment(event) || event.type === "issue.deleted";
   if (!document.getElementById("updates")) return false;
   return location.pathname === "/activity" ? belongsInActivity(event) : belongsInList(event);
+}
+
+/**
+ * Returns whether an event is about a company, or about an issue that its page lists: the page names the issue and its
+ * next update.
+ * @param {TrackerEvent} event
+ * @param {string} company
+ */
+function isAboutCompany(event, company) {
+  // An update may be for several companies, or for all of an issue.
+  if (event.update_id !== null) return true;
+  return event.company_id === null ? isListed(document, event) : String(event.company_id) === company;
 }
 
 /** @param {TrackerEvent} event */
