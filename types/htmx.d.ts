@@ -7,7 +7,7 @@ interface HtmxContext {
   /** The selector of what the response is to contribute. */
   select: string;
   request: { body: FormData };
-  response: Response;
+  response: { raw: Response; status: number };
   /** The body of the response. */
   text: string;
   /** The response's headers HX-*. */

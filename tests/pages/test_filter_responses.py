@@ -156,6 +156,24 @@ def test_a_deleted_issue_leaves_the_displayed_content(world: World, browse: Brow
     expect(page.get_by_role("row", name="Contoso")).to_be_visible()
 
 
+def test_the_companies_of_another_issue_never_appear_below_a_merged_one(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    into = world.given_issue("Mail outage", {"Fabrikam": "new"})
+    page = browse("tess", f"/issues/{issue_id}")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+    body = {"issue_name": "Slow mail", "into": "Mail outage"}
+    world.client("omar").call("POST", "/api/issues/merge", 200, json=body)
+    page.get_by_role("button", name="Show 1 update").click()
+
+    expect(page.locator(".toast")).to_contain_text("This issue has been merged into another one.")
+    expect(page.get_by_role("heading", name="Slow mail")).to_be_visible()
+    expect(page.get_by_role("row", name="Fabrikam")).to_have_count(0)
+    page.get_by_role("button", name="Open it").click()
+    expect(page.get_by_role("heading", name="Mail outage")).to_be_visible()
+    assert page.url.endswith(f"/issues/{into}")
+
+
 def test_an_error_is_shown_next_to_its_field_until_it_is_corrected(world: World, browse: Browse) -> None:
     scene(world)
     page = browse("tess", "/")

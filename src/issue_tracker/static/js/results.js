@@ -97,6 +97,13 @@ async function handleSessionEnd(event) {
  */
 function checkResponse(event) {
   const { ctx } = event.detail;
+  const { redirected, url } = ctx.response.raw;
+  if (redirected && new URL(url).pathname !== location.pathname) {
+    event.preventDefault();
+    // What was typed for the earlier issue is still on the page.
+    toast("This issue has been merged into another one.", { action: "Open it", run: () => location.assign(url) });
+    return;
+  }
   const page = ctx.response.status < 400 ? null : new DOMParser().parseFromString(ctx.text, "text/html");
   if (!page || page.querySelector(ctx.select)) {
     restore = ctx.target?.id === "results" ? record() : null;
