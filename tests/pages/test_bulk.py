@@ -140,6 +140,9 @@ def test_a_refusal_is_shown_in_the_dialog_without_losing_input(world: World, bro
     page.get_by_role("link", name="Resolve for everyone").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Note (optional)").fill("Restarted the relay")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Resolve for everyone").click()
+    expect(dialog.get_by_label("Note (optional)")).to_have_value("Restarted the relay")
     page.route("**/assignments/bulk", lambda route: route.abort())
 
     dialog.get_by_role("button", name="Resolve 5").click()
@@ -151,3 +154,4 @@ def test_a_refusal_is_shown_in_the_dialog_without_losing_input(world: World, bro
     page.unroute("**/assignments/bulk")
     dialog.get_by_role("button", name="Resolve 5").click()
     expect(page.locator("#history")).to_contain_text("Restarted the relay")
+    expect(page.locator(".bulk [name=note]")).to_have_value("")

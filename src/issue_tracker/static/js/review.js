@@ -6,6 +6,7 @@ import { label, NOT_AFFECTED } from "./places.js";
 import { apply, focusOn, offerUndo } from "./quick-change.js";
 import { parameters } from "./results.js";
 import { clearSelection } from "./selection.js";
+import { storeNote } from "./status-menu.js";
 import { when } from "./times.js";
 import { toast } from "./toast.js";
 
@@ -18,6 +19,9 @@ const REVIEW = "/assignments/review";
  */
 let changed = [];
 
+/** Whether the change in the dialog was made, with its note. */
+let confirmed = false;
+
 /** Whether the note of the bulk bar is being saved: a second click must not save it again. */
 let saving = false;
 
@@ -28,6 +32,9 @@ const dialogElement = () => byId("review", HTMLDialogElement);
  * @returns {HTMLElement | null}
  */
 const inDialog = (selector) => dialogElement().querySelector(selector);
+
+/** @returns {HTMLInputElement | null} */
+const noteInDialog = () => dialogElement().querySelector("[name=note]");
 
 /** @returns {HTMLButtonElement | null} */
 const confirmButton = () => dialogElement().querySelector("button.main");
@@ -70,9 +77,7 @@ async function saveNote(form) {
   saving = true;
   try {
     const { data } = await send("POST", "/assignments/note", parameters(form));
-    const note = find(".bulk [name=note]", form, HTMLInputElement);
-    note.value = "";
-    note.dispatchEvent(new Event("input", { bubbles: true }));
+    writeBarNote("");
     toast(data.text);
   } catch (error) {
     report(error);
@@ -82,13 +87,27 @@ async function saveNote(form) {
 }
 
 /**
+ * The note of the bulk bar.
+ * @returns {HTMLInputElement | null}
+ */
+const barNote = () => document.querySelector("#selection .bulk [name=note]");
+
+/** @param {string} text */
+function writeBarNote(text) {
+  const note = barNote();
+  if (!note || note.value === text) return;
+  note.value = text;
+  note.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+/**
  * Asks for a confirmation, and then removes a company from an issue.
  * @param {import("./places.js").Place} place
  * @param {string} [note]
  */
 export function reviewRemoval(place, note = "") {
   const body = new URLSearchParams({ on: place.on, status: NOT_AFFECTED, note, next: location.pathname });
-  void open("POST", REVIEW, body, place.trigger);
+  void open("POST", REVIEW, body, place.trigger, (text) => storeNote(place, text));
 }
 
 /**
@@ -97,18 +116,26 @@ export function reviewRemoval(place, note = "") {
  * @param {string} url
  * @param {URLSearchParams | undefined} body
  * @param {HTMLElement | null} trigger
+ * @param {(note: string) => void} [keepNote] keeps the note if the user closes the dialog without a change
  */
-async function open(method, url, body, trigger) {
+async function open(method, url, body, trigger, keepNote = writeBarNote) {
   const dialog = dialogElement();
   try {
     const { data } = await send(method, url, body, FRAGMENT);
     byId("review-body").innerHTML = data;
+    const note = noteInDialog();
+    if (note && !body) note.value = barNote()?.value ?? "";
     dialog.showModal();
     inDialog(".button.main, [data-close]")?.focus();
     changed = [];
+    confirmed = false;
     // The focus returns to the element that opened the dialog or, if it has disappeared, to the first changed place.
     const returnFocus = () => (trigger?.checkVisibility() ? trigger.focus() : focusOn(changed));
-    dialog.addEventListener("close", returnFocus, { once: true });
+    const end = () => {
+      if (!confirmed && note) keepNote(noteInDialog()?.value ?? note.value);
+      returnFocus();
+    };
+    dialog.addEventListener("close", end, { once: true });
   } catch (error) {
     report(error);
   }
@@ -129,6 +156,7 @@ async function confirm(form) {
   try {
     const { data } = await send("POST", form.action, parameters(form));
     if (data.moved.length) return await showConflicts(form, data.moved);
+    confirmed = true;
     dialogElement().close();
     changed = data.changed;
     apply(changed);
