@@ -136,6 +136,7 @@ def test_markdown_is_converted_to_plain_text(text: str, said: str) -> None:
     assert plain(text) == said
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_changes_of_its_issues_are_shown(world: World, browse: Browse) -> None:
     company_id = world.given_companies("Contoso")["Contoso"]
     world.given_issue("Slow mail", {"Contoso": "new"})

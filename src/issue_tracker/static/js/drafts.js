@@ -67,6 +67,10 @@ export function startDrafts() {
   });
   // On the window, so that it runs last: modules that send a form themselves have stopped its event by then.
   addEventListener("submit", guard);
+  // A page to which the browser goes back can send its forms again.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) for (const form of all("form[data-guarded]")) delete form.dataset.guarded;
+  });
   document.addEventListener("click", (event) => {
     if (!targetOf(event).closest("[data-discard]")) return;
     for (const form of draftForms()) sessionStorage.removeItem(keyOf(form));
