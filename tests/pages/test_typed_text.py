@@ -77,6 +77,30 @@ def test_a_sign_in_in_another_tab_is_used(world: World, browse: Browse) -> None:
     expect(page.locator("#toasts")).to_contain_text("Contoso: In progress")
 
 
+def test_a_change_is_not_made_as_another_user_who_has_signed_in(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", f"/issues/{issue_id}", watched=False)
+
+    def switch(who: str) -> None:
+        cookie = {"name": "issue_tracker_session", "value": world.session_token(who), "url": world.server.url}
+        page.context.add_cookies([cookie])  # type: ignore[list-item]
+
+    switch("omar")
+    page.get_by_role("row", name="Contoso").locator(".status").focus()
+    page.keyboard.press("3")
+    expect(page.locator(".me")).to_have_text("Omar Reyes")
+    ready(page)
+    switch("tess")
+    page.get_by_text("Add update").click()
+    page.locator("#new-update-body").fill("Written by Omar")
+    page.locator("#new-update button.main").click()
+
+    expect(page.locator(".me")).to_have_text("Tess Ngo")
+    assert world.client().call("GET", "/api/updates?issueName=Slow%20mail", 200)["total"] == 0
+    found = world.client().call("GET", "/api/issues/Slow%20mail", 200)
+    assert found["assignments"][0]["status"] == "new"
+
+
 def test_the_text_of_a_closed_tab_is_restored_and_can_be_discarded(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
     page = browse("tess", f"/issues/{issue_id}")

@@ -18,8 +18,17 @@ export const signIn = async () => (await import("./sign-in.js")).signInAgain();
 
 const token = () => find("meta[name=csrf]", document, HTMLMetaElement);
 
-/** @param {string} value */
-export function setToken(value) {
+/**
+ * Uses a session from now on.
+ * @param {{ user: { user_id: number }, csrf_token: string }} session
+ */
+export async function takeSession({ user, csrf_token: value }) {
+  if (String(user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
+    // Another user has signed in, perhaps in another tab. Changes that the first user began must not be made as this
+    // user, so nothing continues until the page is loaded again.
+    location.reload();
+    await new Promise(() => {});
+  }
   token().content = value;
   for (const input of all("input[name=_csrf]", document, HTMLInputElement)) input.value = value;
 }
@@ -111,7 +120,7 @@ export async function ensureSession() {
   const { response, data } = await fetchWhole("/api/auth/session", "", { headers: { Accept: "application/json" } });
   if (response.status === 401) return signIn();
   if (!response.ok) throw refusal(response, data);
-  setToken(data.csrf_token);
+  await takeSession(data);
   return true;
 }
 

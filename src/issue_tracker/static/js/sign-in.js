@@ -1,5 +1,5 @@
 // The dialog for signing in again when the session has ended, so that nothing on the page is lost.
-import { setToken } from "./api.js";
+import { takeSession } from "./api.js";
 import { byId, find } from "./elements.js";
 
 /**
@@ -94,7 +94,7 @@ async function signIn(form) {
       return "Now enter a code.";
     }
     if (!ok) return data.detail;
-    await take(data);
+    await takeSession(data);
     return "";
   } catch {
     return "The server cannot be reached.";
@@ -121,23 +121,9 @@ async function hasSession() {
   try {
     const response = await fetch("/api/auth/session", { headers: { Accept: "application/json" } });
     if (!response.ok) return false;
-    await take(await response.json());
+    await takeSession(await response.json());
     return true;
   } catch {
     return false;
   }
-}
-
-/**
- * Uses a session from now on.
- * @param {{ user: { user_id: number }, csrf_token: string }} session
- */
-async function take(session) {
-  if (String(session.user.user_id) !== find("meta[name=actor]", document, HTMLMetaElement).content) {
-    // Another user has signed in. Changes that the first user began must not be made as this user, so nothing
-    // continues until the page is loaded again.
-    location.reload();
-    await new Promise(() => {});
-  }
-  setToken(session.csrf_token);
 }
