@@ -60,8 +60,8 @@ def set_statuses(
     If `only_from` is given, only assignments with one of these statuses change; otherwise companies that are not
     assigned are assigned, and those with the status `closed` are skipped. Neither applies to the companies in `named`.
     Returns one result for each company, in the given order, or by name. `restored` as for `change_statuses`. A dry run
-    returns the same and changes nothing. `issue` must have been read with a lock in this transaction. Raises Invalid for
-    a company that is listed twice, and for an archived one that would have to be assigned.
+    returns the same and changes nothing. `issue` must have been read with a lock in this transaction. Raises Invalid
+    for a company that is listed twice, and for an archived one that would have to be assigned.
     """
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")

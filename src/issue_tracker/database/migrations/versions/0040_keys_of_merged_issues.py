@@ -6,7 +6,7 @@ from alembic import op
 from issue_tracker.database.types import Key
 
 revision = "0040"
-down_revision = "0038"
+down_revision = "0039"
 oldest_program = "0031"
 
 
