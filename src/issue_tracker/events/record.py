@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Text, bindparam, cast, func, insert, select, text
+from sqlalchemy import Connection, Insert, Text, bindparam, cast, func, insert, text
 
 from issue_tracker.actor import ALL_COMPANIES, Actor
 from issue_tracker.clock import iso
@@ -55,11 +55,8 @@ def _insert_all(tx: Connection, rows: list[dict[str, Any]]) -> None:
         _insert.run_many(tx, rows)
         return
     recorded = partial(is_recorded, request_id=rows[0]["request_id"], at=rows[0]["at"])
-    if len(rows) == 1:
-        leave_trace(tx, _insert_one.scalar(tx, **rows[0]), recorded)
-    else:
-        _insert.run_many(tx, rows)
-        leave_trace(tx, _select_xid.scalar(tx), recorded)
+    _insert.run_many(tx, rows[:-1])
+    leave_trace(tx, _insert_one.scalar(tx, **rows[-1]), recorded)
 
 
 def _insert_numbered(tx: Connection, rows: list[dict[str, Any]]) -> Sequence[int]:
@@ -88,7 +85,6 @@ def _insertion(dialect: str) -> Insert:
 
 _insert = Prepared(_insertion)
 _insert_one = Prepared(lambda dialect: _insertion(dialect).returning(_xid))
-_select_xid = Prepared(lambda _: select(_xid))
 
 
 def _row(actor: Actor, change: Change, at: datetime) -> dict[str, Any]:

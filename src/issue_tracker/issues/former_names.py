@@ -8,9 +8,11 @@ had (issues/queries/former_conditions.py).
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
+from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import former_names, merged_companies, merged_issues
+from issue_tracker.database.types import Key
 from issue_tracker.names import key
 
 
@@ -26,7 +28,7 @@ def add_former_name(tx: Connection, issue_id: int, name: str, at: datetime, *, o
 
 def remove_former_name(tx: Connection, name: str) -> None:
     """Removes this former name of any issue. Call it when an issue gets the name."""
-    tx.execute(delete(former_names).where(former_names.c.name_key == key(name)))
+    _remove.send(tx, name_key=key(name))
 
 
 def remove_former_key(tx: Connection, external_key: str) -> None:
@@ -63,3 +65,6 @@ def move_names(tx: Connection, issue_id: int, into_id: int) -> None:
     """Makes every former name and number of an issue, and the keys of those merged into it, lead to another issue."""
     tx.execute(update(former_names).where(former_names.c.issue_id == issue_id).values(issue_id=into_id))
     tx.execute(update(merged_issues).where(merged_issues.c.into_id == issue_id).values(into_id=into_id))
+
+
+_remove = Prepared(lambda _: delete(former_names).where(former_names.c.name_key == bindparam("name_key", type_=Key)))
