@@ -1,16 +1,19 @@
-"""The effects of commands on a database: accounts, companies, the demonstration, the first start; and the logs of
-servers.
+"""The effects of commands on a database: accounts, companies, the demonstration, the first start; the logs of servers;
+and the folder of the program.
 """
 
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
+import issue_tracker
 from tests.cli.test_commands import done, embedded, refused
 from tests.postgresql import free_port
-from tests.processes import ADMIN, ServeProcess, run, serve
+from tests.processes import ADMIN, ServeProcess, environment, run, serve
 from tests.shared import Shared
 
 __all__ = ["embedded"]
@@ -134,3 +137,17 @@ def test_nothing_secret_is_logged(embedded: str, tmp_path: Path) -> None:
     assert logged.count('"event":"request"') >= 8
     for private in (secret, cookie, csrf, made["token"], made["token"].split("_", 2)[2], "correct horse"):
         assert private not in logged
+
+
+def test_the_program_may_be_installed_anywhere(tmp_path: Path) -> None:
+    """Alembic reads the path of the migrations from a configuration, in which a percent sign is special."""
+    folder = tmp_path / "100% & more"
+    folder.mkdir()
+    (folder / "issue_tracker").symlink_to(Path(issue_tracker.__file__).parent)
+    script = f"import issue_tracker.cli as cli; assert {str(folder)!r} in cli.__file__; cli.main(['migrate'])"
+    migrated = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment(f"sqlite:///{tmp_path}/issues.db") | {"PYTHONPATH": str(folder)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (migrated.returncode, migrated.stderr) == (0, ""), migrated

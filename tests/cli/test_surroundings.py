@@ -18,7 +18,6 @@ from typing import TextIO
 import pytest
 from click.testing import CliRunner
 
-import issue_tracker
 from issue_tracker.cli import main
 from tests.cases import cases
 from tests.cli.commands import PASSWORD_LINE, UNTIL_STOPPED, WITHOUT_DATABASE, command_line, leaves
@@ -290,17 +289,3 @@ def test_an_argument_that_is_not_text_is_rejected(
 ) -> None:
     assert call(arguments, None) == 1
     assert capfd.readouterr().err.splitlines()[-1].startswith("issue-tracker: ")
-
-
-def test_the_program_may_be_installed_anywhere(tmp_path: Path) -> None:
-    """Alembic reads the path of the migrations from a configuration, in which a percent sign is special."""
-    folder = tmp_path / "100% & more"
-    folder.mkdir()
-    (folder / "issue_tracker").symlink_to(Path(issue_tracker.__file__).parent)
-    script = f"import issue_tracker.cli as cli; assert {str(folder)!r} in cli.__file__; cli.main(['migrate'])"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment(f"sqlite:///{tmp_path}/issues.db") | {"PYTHONPATH": str(folder)},
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, ""), done
