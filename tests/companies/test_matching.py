@@ -97,18 +97,23 @@ def test_an_unknown_name_has_no_match(world: World, name: str) -> None:
         "* Contoso\r\n* Fabrikam\r\n\r\n* Smith, Jones & Co.\r\n",
         "• Contoso\n– Fabrikam\n- [x] Smith, Jones & Co.",
         "1. Contoso\n2) Fabrikam\n(3) Smith, Jones & Co.",
+        "1. Contoso, 2. Fabrikam; 3) Smith, Jones & Co.",
+        "- Contoso, * Fabrikam, • Smith, Jones & Co.",
         "> > Contoso\n>> Fabrikam\n> - “Smith, Jones & Co.”",
         '"Contoso","Fabrikam","Smith, Jones & Co."',
         "Contoso\nContoso\nFabrikam, Contoso\nSmith, Jones & Co.\n",
     ],
 )
 def test_a_pasted_text_is_split_into_names(world: World, text: str) -> None:
-    assert [found for _, _, found in matched(world, text=text)] == ["Contoso", "Fabrikam", "Smith, Jones & Co."]
+    matches = [(match, found) for _, match, found in matched(world, text=text)]
+    assert matches == [("exact", "Contoso"), ("exact", "Fabrikam"), ("exact", "Smith, Jones & Co.")]
 
 
 @decided_in_python
 def test_names_that_begin_like_a_list_are_not_split(world: World) -> None:
     world.given_companies("3M", "1&1 Mail", "7. Himmel", "-ish", "24/7 Pizza")
+    for text in ("3M, 7. Himmel", "3M; 7. Himmel", "1. 3M, 2. 7. Himmel"):
+        assert [found for _, _, found in matched(world, text=text)] == ["3M", "7. Himmel"], text
     text = "3M\n1&1 Mail\n24/7 Pizza\n-ish"
     assert [found for _, _, found in matched(world, text=text)] == ["3M", "1&1 Mail", "24/7 Pizza", "-ish"]
     assert matched(world, names=["7. Himmel"]) == [("7. Himmel", "exact", "7. Himmel")]

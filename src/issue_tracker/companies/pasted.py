@@ -21,19 +21,20 @@ def split_names(text: str, known: Callable[[str], bool], is_name: Callable[[str]
 
     Lines, tabs and semicolons separate names; commas do, too, except inside a `known` name such as “Smith, Jones &
     Co.”. Bullets, numbers, check boxes, quotation marks and the marks of quoted e-mail are removed. A line that
-    `is_name` remains whole: forms write names in this way, and a name may begin like an item of a list.
+    `is_name` remains whole, as does a part of one: forms write names in lines, and a name may begin like an item of a
+    list.
     """
     seen: set[str] = set()
     for line in map(str.strip, _LINE_ENDS.split(text)):
-        for name in [line] if is_name(line) else _in_line(line, known):
+        for name in [line] if is_name(line) else _in_line(line, known, is_name):
             if name not in seen:
                 seen.add(name)
                 yield name
 
 
-def _in_line(line: str, known: Callable[[str], bool]) -> Iterator[str]:
+def _in_line(line: str, known: Callable[[str], bool], is_name: Callable[[str], bool]) -> Iterator[str]:
     for part in _SEPARATORS.split(line):
-        yield from _at_commas(_without_markers(part), known)
+        yield from _at_commas(part, known, is_name)
 
 
 def _without_markers(text: str) -> str:
@@ -43,11 +44,13 @@ def _without_markers(text: str) -> str:
     return text
 
 
-def _at_commas(text: str, known: Callable[[str], bool]) -> Iterator[str]:
+def _at_commas(text: str, known: Callable[[str], bool], is_name: Callable[[str], bool]) -> Iterator[str]:
     """Yields the names between commas. The longest sequence of up to four parts that is a known name stays together."""
     parts = text.split(",")
     start = 0
     while start < len(parts):
+        if not is_name(parts[start].strip()):
+            parts[start] = _without_markers(parts[start])
         end = next(
             (end for end in range(min(len(parts), start + 4), start + 1, -1) if known(_joined(parts, start, end))),
             start + 1,
