@@ -12,7 +12,7 @@ import structlog
 from issue_tracker.actor import ALL_COMPANIES, CompanyAccess
 from issue_tracker.database.engine import Database
 from issue_tracker.errors import Unavailable
-from issue_tracker.events.catalog import Event
+from issue_tracker.events.catalog import FAILURES, Event
 from issue_tracker.events.commit_notifications import commit_waiter
 from issue_tracker.events.order import WINDOW, barrier_passed, before_first_gap, take_xid_barrier
 from issue_tracker.events.queries.log import list_event_ids, list_events, list_latest_event_ids
@@ -47,12 +47,13 @@ class EventBatch(msgspec.Struct, frozen=True):
     """All settled events up to `position`, in ascending order.
 
     `visible` contains the event_ids visible under each limited company access that the stream had when the batch was
-    read.
+    read. `may_change_permissions` says that it contains events of accounts, credentials or company groups.
     """
 
     events: Sequence[EncodedEvent]
     position: int
     visible: Mapping[CompanyAccess, frozenset[int]]
+    may_change_permissions: bool
 
     def covers(self, access: CompanyAccess) -> bool:
         """Returns whether it is known which of the batch's events are visible under this company access."""
@@ -70,7 +71,8 @@ class EventBatch(msgspec.Struct, frozen=True):
 class LogReader:
     """Calls `started` once with the starting position, then `dispatch` with each batch, in a separate thread.
 
-    `accesses` returns the limited company accesses that the listeners have now.
+    `accesses` returns the limited company accesses that the listeners have now. `check_permissions` is called before
+    `dispatch` if a batch may change them; if it fails, the batch is read again.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class LogReader:
         database: Database,
         accesses: Callable[[], Collection[CompanyAccess]],
         started: Callable[[int], None],
+        check_permissions: Callable[[], None],
         dispatch: Callable[[EventBatch], None],
     ) -> None:
         self._thread = threading.Thread(target=self._run, name="log-reader", daemon=True)
         self._database = database
         self._accesses = accesses
         self._started = started
+        self._check_permissions = check_permissions
         self._dispatch = dispatch
         self._position: int | None = None
         # The last id that was seen when a gap was found, and the xid barrier that was taken then.
@@ -122,6 +126,8 @@ class LogReader:
             while not self._stopping.is_set():
                 batch = self._read(self._position)
                 if batch.position > self._position:
+                    if batch.may_change_permissions:
+                        self._check_permissions()
                     self._position = batch.position
                     self._dispatch(batch)
                     self._pause()
@@ -153,7 +159,8 @@ class LogReader:
             if self._gap is None and ids and ids[-1] > settled:
                 self._gap = (ids[-1], take_xid_barrier(self._database))
         encoded = [encode_event(event) for event in found if event.event_id <= settled]
-        return EventBatch(encoded, settled, visible)
+        may_change_permissions = any(event.type.audit and event.type not in FAILURES for event in found)
+        return EventBatch(encoded, settled, visible, may_change_permissions)
 
 
 def starting_position(database: Database) -> int:

@@ -51,8 +51,10 @@ class Stream:
         self._database = database
         self._check_credentials = check_credentials
         self._listeners: set[Listener] = set()
-        # Replaced as a whole, because the reader's thread reads it.
+        # Replaced as a whole, because the reader's thread reads them.
         self._limited: frozenset[CompanyAccess] = frozenset()
+        self._held: frozenset[Any] = frozenset()
+        self._applied = 0
         self._position = 0
         self._to_wake: deque[Listener] = deque()
         self._closed = False
@@ -113,15 +115,22 @@ class Stream:
             self._note_accesses()
 
     def _note_accesses(self) -> None:
-        """Updates the limited company accesses for the reader, after a listener or its permissions have changed."""
+        """Updates the limited company accesses and the credentials for the reader, after a listener or its permissions
+        have changed.
+        """
         accesses = {listener.audience.access for listener in self._listeners}
         self._limited = frozenset(access for access in accesses if not access.all)
+        self._held = frozenset(listener.credential for listener in self._listeners)
 
     async def _ensure_reader(self) -> None:
         """Starts the reader with the first listener, and waits until its position is known. Raises Unavailable."""
         if self._reader is None:
             reader = LogReader(
-                self._database, lambda: self._limited, self._on_loop(self._begin), self._on_loop(self._dispatch)
+                self._database,
+                lambda: self._limited,
+                self._on_loop(self._begin),
+                self._check_before_dispatch,
+                self._on_loop(self._dispatch),
             )
             reader.start()  # if the system refuses another thread, the next listener tries again
             self._reader = reader
@@ -232,7 +241,7 @@ class Stream:
         """Ends streams whose session or token has ended, and applies changed permissions, with one read for all."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            held = {listener.credential for listener in self._listeners}
+            held, applied = self._held, self._applied
             if not held:
                 continue
             try:
@@ -243,9 +252,22 @@ class Stream:
             except Exception:  # otherwise no stream would end with its credential any more
                 log.exception("credentials not checked")
                 continue
-            for listener in self._listeners:
-                if listener.credential in held:
-                    self._apply(listener, alive.get(listener.credential))
+            if applied == self._applied:  # otherwise this result may be older than the one that was applied meanwhile
+                self._apply_all(held, alive)
+
+    def _check_before_dispatch(self) -> None:
+        """Makes the event loop apply the present permissions before it dispatches the batch that may have changed them,
+        so that nobody receives events that were recorded after their permissions ended. Runs in the reader's thread.
+        """
+        held = self._held
+        if held:
+            self._on_loop(self._apply_all)(held, self._check_credentials(held))
+
+    def _apply_all(self, held: Collection[Any], alive: Mapping[Any, Permissions]) -> None:
+        self._applied += 1
+        for listener in self._listeners:
+            if listener.credential in held:
+                self._apply(listener, alive.get(listener.credential))
 
     def _apply(self, listener: Listener, permissions: Permissions | None) -> None:
         """Applies a listener's present permissions; ends its stream if they are no longer sufficient."""
