@@ -141,6 +141,31 @@ def test_malformed_messages_are_rejected_with_a_reason(
         assert "script" not in caplog.text
 
 
+@decided_in_python
+@cases(
+    ("kind", "message", "field"),
+    [
+        ("alertmanager", {}, "alerts"),
+        ("grafana", {"alerts": {}}, "alerts"),
+        ("grafana", {"alerts": [{"status": "firing"}, {"labels": {}}]}, "alerts[1].status"),
+        ("alertmanager", {"alerts": [{"status": "firing"}, {"status": "burning"}]}, "alerts[1].status"),
+        ("alertmanager", {"alerts": [{"status": "firing", "labels": {"a": {"b": 1}}}]}, "alerts[0].labels"),
+        ("icinga", {"host": "web-1", "state": "LOST"}, "state"),
+        ("zabbix", {"trigger_id": "1", "value": "2"}, "value"),
+        ("zabbix", {"trigger_id": "1", "value": "1", "tags": [{"tag": "a"}, {}]}, "tags[1].tag"),
+        ("uptime-kuma", {"heartbeat": {"status": "down"}, "monitor": {"id": 1, "name": "n"}}, "heartbeat.status"),
+        ("healthchecks", {"status": "down"}, "code"),
+    ],
+)
+def test_a_message_in_the_wrong_format_gets_an_error_with_its_field(
+    world: World, kind: str, message: dict[str, Any], field: str
+) -> None:
+    refused = send(world, given_receiver(world, kind), message, 400)
+    assert [error["field"] for error in refused["errors"]] == [field]
+    assert field in refused["detail"]
+    assert listed(world) == []
+
+
 def test_hostile_texts_are_stored_as_texts(world: World) -> None:
     path = given_receiver(world, "alertmanager")
     labels = {"alertname": HOSTILE + "\0", "company": "Contoso", "x" * 300: "y" * 5000}

@@ -5,19 +5,18 @@ of the senders; `docs/alerts.md` shows an example of each.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from issue_tracker.alerts.formats import decode, read_state
 from issue_tracker.alerts.mapping import Mapping as GenericMapping
 from issue_tracker.alerts.mapping import mapped
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.errors import Invalid
 from issue_tracker.looks import unstacked
-
-T = TypeVar("T")
 
 MOST_ALERTS = 500
 """Maximum number of alerts in one message."""
@@ -82,12 +81,17 @@ def _prometheus(content: bytes) -> list[Received]:
     return [
         Received(
             key=alert.fingerprint or _digest(alert.labels),
-            state=_state(alert.status, firing=("firing", "alerting"), resolved=("resolved", "ok", "normal")),
+            state=read_state(
+                f"alerts[{index}].status",
+                alert.status,
+                firing=("firing", "alerting"),
+                resolved=("resolved", "ok", "normal"),
+            ),
             labels=alert.labels | {name: text for name, text in alert.annotations.items() if name not in alert.labels},
             summary=next((alert.annotations[name] for name in _SUMMARIES if alert.annotations.get(name)), None),
             url=alert.panelURL or alert.dashboardURL or alert.generatorURL or None,
         )
-        for alert in _read(content, _Prometheus).alerts
+        for index, alert in enumerate(decode(content, _Prometheus).alerts)
     ]
 
 
@@ -106,10 +110,10 @@ class _Icinga(msgspec.Struct):
 
 def _icinga(content: bytes) -> list[Received]:
     """Reads the message of the notification command in docs/alerts.md, for a host or a service."""
-    found = _read(content, _Icinga)
+    found = decode(content, _Icinga)
     if found.type.upper() not in ("PROBLEM", "RECOVERY"):
         return []
-    state = _state(found.state, firing=("down", "warning", "critical", "unknown"), resolved=("up", "ok"))
+    state = read_state("state", found.state, firing=("down", "warning", "critical", "unknown"), resolved=("up", "ok"))
     own = {"host": found.host, "service": found.service, "state": found.state}
     name = f"{found.service} on {found.host}" if found.service else found.host
     return [
@@ -141,12 +145,12 @@ class _Zabbix(msgspec.Struct):
 
 def _zabbix(content: bytes) -> list[Received]:
     """Reads the message of the script in docs/alerts.md. A value of 1 is a problem, 0 its recovery."""
-    found = _read(content, _Zabbix)
+    found = decode(content, _Zabbix)
     tags = {tag.tag: tag.value for tag in found.tags}
     return [
         Received(
             key=found.trigger_id,
-            state=_state(found.value, firing=("1",), resolved=("0",)),
+            state=read_state("value", found.value, firing=("1",), resolved=("0",)),
             labels={"name": found.name, "host": found.host, "severity": found.severity, **tags},
             summary=found.message or None,
             url=found.url or None,
@@ -181,7 +185,7 @@ def _kuma(content: bytes) -> list[Received]:
 
     The label `tags` lists the tags that have no value.
     """
-    found = _read(content, _Kuma)
+    found = decode(content, _Kuma)
     if found.monitor is None or found.heartbeat is None or found.heartbeat.status not in (0, 1):
         return []
     monitor, heartbeat = found.monitor, found.heartbeat
@@ -206,12 +210,12 @@ class _Healthchecks(msgspec.Struct):
 
 def _healthchecks(content: bytes) -> list[Received]:
     """Reads the body of a Healthchecks webhook as in docs/alerts.md. Tags like `company=Acme` become labels."""
-    found = _read(content, _Healthchecks)
+    found = decode(content, _Healthchecks)
     pairs = [tag.partition("=") for tag in found.tags.split() if "=" in tag]
     return [
         Received(
             key=found.code,
-            state=_state(found.status, firing=("down",), resolved=("up",)),
+            state=read_state("status", found.status, firing=("down",), resolved=("up",)),
             labels={"name": found.name, "tags": found.tags, **{name: value for name, _, value in pairs}},
         )
     ]
@@ -219,10 +223,7 @@ def _healthchecks(content: bytes) -> list[Received]:
 
 def _generic(content: bytes, mapping: GenericMapping | None) -> list[Received]:
     """Reads any JSON with the receiver's own JMESPath expressions."""
-    try:
-        data = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid(_MALFORMED) from None
+    data: Any = decode(content, Any)
     return [
         Received(
             key=one.key,
@@ -243,26 +244,6 @@ _READERS: Mapping[Kind, Callable[[bytes], list[Received]]] = {
     Kind.UPTIME_KUMA: _kuma,
     Kind.HEALTHCHECKS: _healthchecks,
 }
-_MALFORMED = "The message is not valid JSON."
-
-
-def _read(content: bytes, type_: type[T]) -> T:
-    try:
-        return msgspec.json.decode(content, type=type_, strict=False)
-    except msgspec.ValidationError as refused:
-        # The message names our types and paths, and nothing from the sender.
-        raise Invalid(f"The message does not have the expected format: {str(refused).replace('`', '')}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid(_MALFORMED) from None
-
-
-def _state(text: str, *, firing: Iterable[str], resolved: Iterable[str]) -> AlertState:
-    word = text.strip().lower()
-    if word in resolved:
-        return AlertState.RESOLVED
-    if word in firing:
-        return AlertState.FIRING
-    raise Invalid(f"The state of an alert must be one of {', '.join([*firing, *resolved])}.")
 
 
 def _digest(labels: dict[str, str]) -> str:
