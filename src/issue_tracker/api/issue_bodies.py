@@ -87,7 +87,7 @@ class StatusChange(NamedIssue, forbid_unknown_fields=True, kw_only=True):
     references: References | msgspec.UnsetType | None = msgspec.UNSET
 
     def fields(self, tx: Connection, actor: Actor) -> dict[str, Any]:
-        """Returns the fields of the assignment for operations. Raises Invalid for an owner who is no technician."""
+        """Returns the fields of the assignment for operations. Raises Invalid for an owner who is unknown."""
         return {
             "owner": find_owner(tx, actor, self.owner) if isinstance(self.owner, str) else self.owner,
             "references": self.references,

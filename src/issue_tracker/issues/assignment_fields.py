@@ -17,6 +17,7 @@ from issue_tracker.issues.assignments import touch_issue
 from issue_tracker.issues.fields import index_references, stored_references
 from issue_tracker.issues.models import IssueHead, Reference
 from issue_tracker.issues.queries.assignments import AssignmentFields, list_assignment_fields
+from issue_tracker.issues.queries.owners import require_technician
 
 
 def change_assignments(
@@ -33,7 +34,7 @@ def change_assignments(
     clears it. Returns the changed issue.
 
     `undoes` is the request whose change this undoes. `issue` must have been read with a lock in this transaction.
-    Raises NotFound for a company that is not assigned.
+    Raises NotFound for a company that is not assigned, and Invalid for a new owner who is no active technician.
     """
     require_helpdesk(actor)
     if owner is UNSET and references is UNSET:
@@ -45,6 +46,8 @@ def change_assignments(
         if company.company_id not in current:
             raise NotFound(f"“{company.name}” is not assigned to “{issue.name}”.")
         stored = current[company.company_id]
+        if isinstance(owner, User) and owner.user_id != stored.owner_id:
+            require_technician(owner)
         owner_id = stored.owner_id if isinstance(owner, UnsetType) else None if owner is None else owner.user_id
         refs = stored.refs if isinstance(references, UnsetType) else stored_references(references)
         changes += store_fields(tx, subject, company, stored, owner_id, refs, at, undoes=undoes)

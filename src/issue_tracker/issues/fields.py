@@ -19,7 +19,7 @@ from issue_tracker.database.tables import assignment_references, issue_reference
 from issue_tracker.issues import field_texts
 from issue_tracker.issues.former_names import remove_former_key
 from issue_tracker.issues.models import Reference, Severity, StoredFields, read_references, read_tags
-from issue_tracker.issues.queries.owners import find_owner
+from issue_tracker.issues.queries.owners import find_owner, require_technician
 from issue_tracker.names import ExternalKey, Tag, key, parse_external_key
 
 MOST_ITEMS = 50
@@ -47,7 +47,7 @@ class WrittenFields(GivenFields[str], frozen=True, kw_only=True):
     """The values in a body or a file, in which `owner` is the e-mail address of a technician."""
 
     def resolved(self, tx: Connection, actor: Actor) -> IssueFields:
-        """Returns the values for operations. Raises Invalid for an owner who is no active technician."""
+        """Returns the values for operations. Raises Invalid for an owner who is unknown."""
         values = {name: getattr(self, name) for name in FIELDS}
         if isinstance(self.owner, str):
             values["owner"] = find_owner(tx, actor, self.owner)
@@ -114,7 +114,11 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 def changed_fields(tx: Connection, current: StoredFields, given: IssueFields) -> list[FieldChange]:
-    """Returns the given fields whose values differ from the stored ones."""
+    """Returns the given fields whose values differ from the stored ones. Raises Invalid for a new owner who is no
+    active technician.
+    """
+    if isinstance(given.owner, User) and given.owner.user_id != current.owner_id:
+        require_technician(given.owner)
     values = {name: getattr(given, name) for name in FIELDS}
     return _changes(
         tx,

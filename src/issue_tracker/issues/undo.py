@@ -33,7 +33,7 @@ from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import IssueHead, read_references
 from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
-from issue_tracker.issues.queries.owners import find_owner
+from issue_tracker.issues.queries.owners import find_owner, require_technician
 from issue_tracker.names import storable, whole_number
 from issue_tracker.status import Status
 
@@ -245,8 +245,11 @@ def _restore_fields(
     issue = _lock_issue(tx, actor, undone.issue_id)
     assert issue is not None
     owner: User | UnsetType = UNSET
-    with suppress(Invalid):
-        owner = find_owner(tx, _unlimited(actor), fields["owner"]) if "owner" in fields else UNSET
+    if "owner" in fields:
+        with suppress(Invalid):
+            former = find_owner(tx, _unlimited(actor), fields["owner"])
+            require_technician(former)
+            owner = former
     references = read_references(fields.get("references")) or UNSET
     company = companies[undone.company_id]
     change_assignments(tx, actor, issue, [company], owner=owner, references=references, undoes=request_id)

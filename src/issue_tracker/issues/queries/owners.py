@@ -115,10 +115,22 @@ def _share(one: frozenset[int] | None, other: frozenset[int] | None) -> bool:
 
 
 def find_owner(tx: Connection, actor: Actor, email: str) -> User:
-    """Returns the active technician with this e-mail address, of those in list_technicians. Raises Invalid for
-    `owner`.
+    """Returns the user with this e-mail address, of those in list_technicians. Raises Invalid for `owner`.
+
+    The user may still be an owner without being an active technician any more: an operation refuses such a user with
+    `require_technician` only if it changes the owner.
     """
     for user in list_technicians(tx, actor):
-        if user.active and key(user.email) == key(email):
+        if key(user.email) == key(email):
             return get_user(tx, user.user_id)
-    raise Invalid.field("owner", f"there is no technician with the e-mail address “{email}”")
+    raise _no_technician(email)
+
+
+def require_technician(owner: User) -> None:
+    """Raises Invalid for `owner`, like find_owner, unless the new owner is an active technician."""
+    if not owner.active or owner.role not in HELPDESK:
+        raise _no_technician(owner.email)
+
+
+def _no_technician(email: str) -> Invalid:
+    return Invalid.field("owner", f"there is no technician with the e-mail address “{email}”")
