@@ -20,7 +20,7 @@ GIVEN: dict[str, Any] = {
     "owner": "TESS@helpdesk.example",
     "next_update_at": "2026-03-01T12:00:00+01:00",
     "tags": ["WAN", "carrier", "wan"],
-    "references": [REFERENCE, {"system": "Jira", "key": "OPS-1"}],
+    "references": [REFERENCE, {"system": "Jira", "key": "OPS-1"}, REFERENCE | {"system": "psa"}],
     "external_key": "  monitoring:wan-1 ",
 }
 
@@ -243,9 +243,8 @@ def test_issues_that_need_attention_come_first(world: World, tess: Client) -> No
 
 def test_details_of_assignments_are_included_on_request(tess: Client) -> None:
     change = {"issue_name": "Fault", "company_name": "Contoso", "status": "new"}
-    plain = tess.call(
-        "PUT", "/api/issues/status", 200, json=change | {"owner": "tess@helpdesk.example", "references": [REFERENCE]}
-    )
+    details = {"owner": "tess@helpdesk.example", "references": [REFERENCE, REFERENCE]}
+    plain = tess.call("PUT", "/api/issues/status", 200, json=change | details)
     assert len(plain) == 9
     [contoso, fabrikam] = tess.call("GET", f"{FAULT}?include=details", 200)["assignments"]
     assert list(contoso)[8:] == ["affected_since", "owner", "references"]

@@ -73,7 +73,13 @@ def _tags(given: Iterable[str]) -> str | None:
 
 
 def _references(given: Iterable[Reference]) -> str | None:
-    return _json(list(given))
+    """Returns the distinct references in the given order, as JSON. Of those that differ only in case, the first one
+    remains; those with different addresses are distinct.
+    """
+    found: dict[tuple[str, str, str | None], Reference] = {}
+    for one in given:
+        found.setdefault((key(one.system), key(one.key), one.url), one)
+    return _json(list(found.values()))
 
 
 def _json(items: list[Any]) -> str | None:
@@ -147,9 +153,7 @@ def merged_tags(ours: StoredFields, theirs: StoredFields) -> str | None:
 
 def merged_references(ours: str | None, theirs: str | None) -> str | None:
     """Returns two stored lists of references together, in the form that a column stores."""
-    references = read_references(ours)
-    references += [one for one in read_references(theirs) if one not in references]
-    return _references(references)
+    return _references(read_references(ours) + read_references(theirs))
 
 
 def count_items(stored: str | None) -> int:
