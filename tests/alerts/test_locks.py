@@ -43,6 +43,10 @@ def _issue(name: str) -> Callable[[Connection], Any]:
     return lambda tx: get_issue_head(tx, ACTOR, name, lock=True)
 
 
+def _company(name: str) -> Callable[[Connection], Any]:
+    return lambda tx: lock_company(tx, ACTOR, get_company_by_name(tx, ACTOR, name).company_id)
+
+
 def test_issues_are_locked_in_the_order_of_their_ids(world: World) -> None:
     """Resolved alerts need not name their issues, so an order by names would be that of the sender."""
     _send(world, [report(key, issue=issue) for key, issue in ASSIGNED])
@@ -66,10 +70,8 @@ def test_companies_are_locked_before_issues(world: World) -> None:
     world.given_issue("Line down", {"Fabrikam": "resolved"})
     alerts = [report("c", company="Contoso"), report("f", company="Fabrikam")]
 
-    def lock(tx: Connection) -> None:
-        lock_company(tx, ACTOR, get_company_by_name(tx, ACTOR, "Fabrikam").company_id)
-
-    assert during(world, lock, partial(_send, world, alerts), _issue("Line down")) == ["assigned", "reopened"]
+    act = partial(_send, world, alerts)
+    assert during(world, _company("Fabrikam"), act, _issue("Line down")) == ["assigned", "reopened"]
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"}
     assert clear(world.bearer("omar", name="over"), "c")["action"] == "cleared"
 
@@ -87,20 +89,38 @@ def test_an_alert_that_fires_again_is_not_deleted_as_an_old_one(world: World) ->
     assert clear(world.bearer("omar", name="over"))["action"] == "cleared"
 
 
-def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World) -> None:
-    ada = world.client("ada")
-    made = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Any", "kind": "generic"})
-    rule = {"name": "Any", "rule": {"issue": "{place}", "company": "Contoso"}}
-    rule_id = ada.call("POST", "/api/alert-rules", 201, json=rule)["id"]
-    for name, key in (("First", "z"), ("Second", "a")):
-        firing = {"key": key, "state": "firing", "place": name}
-        world.anonymous().call("POST", made["url"].removeprefix(world.server.settings.public_url), 202, json=firing)
+def _rule(world: World, name: str, issue: str) -> Callable[[], int]:
+    """Creates a rule about Contoso, and returns its undo."""
+    rule = {"name": name, "rule": {"issue": issue, "company": "Contoso"}}
+    rule_id = world.client("ada").call("POST", "/api/alert-rules", 201, json=rule)["id"]
 
     def undo() -> int:
         with world.database.write() as tx:
             return undo_rule(tx, ACTOR, rule_id)
 
+    return undo
+
+
+def _fire_at_places(world: World) -> None:
+    made = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": "Any", "kind": "generic"})
+    for name, key in (("First", "z"), ("Second", "a")):
+        firing = {"key": key, "state": "firing", "place": name}
+        world.anonymous().call("POST", made["url"].removeprefix(world.server.settings.public_url), 202, json=firing)
+
+
+def test_the_undo_of_a_rule_locks_issues_in_the_order_of_their_ids(world: World) -> None:
+    undo = _rule(world, "Any", "{place}")
+    _fire_at_places(world)
     assert during(world, _issue("First"), undo, _issue("Second")) == 2
+
+
+def test_the_undo_of_a_rule_locks_companies_before_issues(world: World) -> None:
+    """The remaining rule assigns the company to another issue."""
+    undo = _rule(world, "Places", "{place}")
+    _fire_at_places(world)
+    _rule(world, "All", "Third")
+    assert during(world, _company("Contoso"), undo, _issue("First")) == 2
+    assert statuses(world, "Third") == {"Contoso": "investigating"}
 
 
 def test_rules_that_are_created_at_the_same_time_have_different_positions(world: World) -> None:

@@ -12,6 +12,7 @@ from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import is_kept_open_by_another, is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
+from issue_tracker.companies.queries import get_companies_by_id, lock_for_assignment
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts
 from issue_tracker.issues.assignments import unassign
@@ -41,6 +42,9 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     count = 0
     rows = _lock(tx, list(several))
     issue_ids = {row.issue_id for row in rows if row.issue_id is not None}
+    # Companies are locked before issues, as in a report: the remaining rules may assign them to other issues.
+    companies = get_companies_by_id(tx, actor, {row.company_id for row in rows if row.company_id is not None})
+    lock_for_assignment(tx, actor.company_access, companies.values())
     lock_issues(tx, actor, issue_ids)
     for row in rows:
         unchanged = row.issue_id is not None and is_unchanged(tx, actor, row.issue_id, row.company_id)

@@ -95,9 +95,12 @@ def update_company(
         return company
     at = now()
     values: dict[str, object] = {"updated_at": at}
+    affected: list[int] = []
     if renamed and name is not None:
         require_visible("name", name)
         values |= {"name": name, "name_key": key(name)}
+        # Locked before the new name, which is a key, makes foreign keys wait (lock_company).
+        affected = lock_issues_of(tx, actor, company_id)
     if moved:
         values["archived"] = archived
     try:
@@ -108,9 +111,9 @@ def update_company(
     if renamed:
         remember_new(tx, Kind.COMPANY, company_id, str(name))
         # Every issue with this company shows the new name, so its ETag and its cached fragment must change.
-        affected = {"affected": numbers(tx, lock_issues_of(tx, actor, company_id))}
         condition = among(issues.c.issue_id, "affected", tx.dialect.name)
-        tx.execute(update(issues).where(condition).values(revision=issues.c.revision + 1), affected)
+        grown = update(issues).where(condition).values(revision=issues.c.revision + 1)
+        tx.execute(grown, {"affected": numbers(tx, affected)})
     changed = get_company(tx, actor, company_id)
     note = None if not moved else ("archived" if archived else "restored")
     change = Change(
@@ -127,7 +130,7 @@ def update_company(
 def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
     """Deletes a company to which nothing has ever referred. Raises NotFound, and Invalid for any other company."""
     require_super_admin(actor)
-    company = lock_company(tx, actor, company_id)
+    company = lock_company(tx, actor, company_id, to_delete=True)
     if is_chosen_by_a_webhook(tx, company_id):
         raise Invalid(f"“{company.name}” is selected by a webhook and cannot be deleted; archive it instead.")
     if is_in_a_group(tx, actor, company_id):

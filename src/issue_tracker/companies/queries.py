@@ -75,12 +75,17 @@ def get_company(tx: Connection, actor: Actor, company_id: int) -> Company:
     return _company(row)
 
 
-def lock_company(tx: Connection, actor: Actor, company_id: int) -> Company:
-    """Like get_company, but concurrent changes to this company wait until the transaction ends."""
+def lock_company(tx: Connection, actor: Actor, company_id: int, *, to_delete: bool = False) -> Company:
+    """Like get_company, but concurrent changes to this company, and assignments of it, wait until the transaction ends.
+    With `to_delete`, so does everything that would refer to it.
+    """
     if not _visible(actor, company_id):
         raise _unknown_id(company_id)
-    # Locked before it is read, so that the second statement sees what a concurrent transaction has committed.
-    tx.execute(select(companies.c.company_id).where(companies.c.company_id == company_id).with_for_update())
+    # Locked before it is read, so that the second statement sees what a concurrent transaction has committed. Foreign
+    # keys do not wait for a lock that retains the key: with an update, for example, they are checked under the lock of
+    # an issue, which a new name of the company locks after the company.
+    this = select(companies.c.company_id).where(companies.c.company_id == company_id)
+    tx.execute(this.with_for_update(key_share=not to_delete))
     return get_company(tx, actor, company_id)
 
 
@@ -211,7 +216,7 @@ _to_assign = Prepared(
         select(companies.c.company_id, companies.c.name, companies.c.archived)
         .where(among(companies.c.company_id, "ids", dialect))
         .order_by(companies.c.company_id)
-        # Conflicts with lock_company, and not with the foreign keys of other assignments.
-        .with_for_update(read=True, key_share=True)
+        # Conflicts with lock_company, and not with other assignments.
+        .with_for_update(read=True)
     )
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from issue_tracker.companies.queries import Company, get_companies_by_id
+from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.sentences import last_assignment_change
 from issue_tracker.http.request import Request
@@ -59,8 +59,9 @@ def place_of(issue_id: int, company_id: int) -> str:
 def selected_issues(request: Request, places: Sequence[str], *, lock: bool = False) -> list[SelectedIssue]:
     """Returns the selected assignments of a form by issue, in the order of ids.
 
-    With `lock`, the issues are locked in that order, so that two such forms cannot deadlock. Raises NothingSelected,
-    NotFound, and Invalid for a malformed name.
+    With `lock`, the issues are locked in that order, so that two such forms cannot deadlock. The companies are locked
+    before them, as when a company gets another name. Raises NothingSelected, NotFound, and Invalid for a malformed
+    name.
     """
     chosen: dict[int, dict[int, str | None]] = {}
     for place in dict.fromkeys(places):
@@ -73,6 +74,8 @@ def selected_issues(request: Request, places: Sequence[str], *, lock: bool = Fal
     known = get_companies_by_id(
         request.tx, request.actor, {company_id for ids in chosen.values() for company_id in ids}
     )
+    if lock and len(chosen) > 1:
+        known = lock_for_assignment(request.tx, request.actor.company_access, known.values())
     selected = []
     for issue_id in sorted(chosen):
         issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=lock)
