@@ -108,6 +108,27 @@ def test_a_reused_request_id_is_another_request(world: World) -> None:
     ]
 
 
+def test_requests_with_the_same_id_are_entries_of_their_own(world: World) -> None:
+    """A proxy replaces every request id by one of its own."""
+    tess, names = world.client(), [f"Fault {number}" for number in range(6)]
+    constant = {"X-Request-ID": "gateway"}
+    for name in names:
+        body = {"name": name, "companies": [{"company_name": "Contoso"}]}
+        tess.call("POST", "/api/issues", 201, json=body, headers=constant)
+    for company in ("Fabrikam", "Acme Manufacturing"):
+        body = {"issue_name": "Fault 0", "company_name": company, "status": "new"}
+        tess.call("PUT", "/api/issues/status", 200, json=body, headers=constant)
+
+    (page,) = _pages(tess, "/activity")
+
+    assert [re.findall(r"added (.*) to “(Fault \d)”", entry) for entry in page[:2]] == [
+        [("Acme Manufacturing", "Fault 0")],
+        [("Fabrikam", "Fault 0")],
+    ]
+    created = [found for entry in page for found in re.findall(r"created “(Fault \d)”", entry)]
+    assert created == names[::-1]
+
+
 def test_a_page_of_large_changes_has_fewer_entries(world: World) -> None:
     at = now()
     with world.database.write() as tx:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.tables import events
 from issue_tracker.events.catalog import Event, EventType
-from issue_tracker.events.queries.large_requests import ONE_REQUEST, LargeRequest, find_large_requests
+from issue_tracker.events.queries.large_requests import ONE_REQUEST, LargeRequest, find_large_requests, request_of
 from issue_tracker.events.queries.log import event_from_row
 from issue_tracker.events.queries.search import Alternatives, by_actor, by_company, by_issue, first_ids
 from issue_tracker.events.queries.times import between
@@ -26,7 +26,7 @@ PAGE_EVENTS = 1_000
 BATCH = 200
 """Number of events that one statement reads while a page is filled."""
 
-CONTENT = ("request_id", "type", "issue_id", "field", "to_value", "note")
+CONTENT = ("request_id", "request_number", "type", "issue_id", "field", "to_value", "note")
 """The columns in which all events of one group are equal."""
 
 SEARCHED = 10_000
@@ -135,7 +135,7 @@ class _Groups:
 
     def __init__(self, *, merging: bool) -> None:
         self._merging = merging
-        self._large: dict[str, LargeRequest] = {}
+        self._large: dict[Hashable, LargeRequest] = {}
         self._groups: list[list[Row[Any]]] = []
         self._by_content: dict[Hashable, list[Row[Any]]] = {}
         self._events = 0
@@ -152,7 +152,7 @@ class _Groups:
     def combine(self, requests: Sequence[LargeRequest]) -> None:
         """Combines each of these requests into one group, including events that were added before."""
         for request in requests:
-            self._large[request.request_id] = request
+            self._large[request_of(request)] = request
             own = [group for group in self._groups if request.covers(group[0])]
             self._groups = [group for group in self._groups if group not in own[1:]]
             if own:
@@ -163,7 +163,7 @@ class _Groups:
 
     def large(self, row: Row[Any]) -> LargeRequest | None:
         """Returns the large request that an event belongs to; None if there is none."""
-        found = self._large.get(row.request_id)
+        found = self._large.get(request_of(row))
         return found if found is not None and found.covers(row) else None
 
     def add(self, row: Row[Any]) -> None:

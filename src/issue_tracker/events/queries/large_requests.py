@@ -16,7 +16,9 @@ LARGE = 5
 """Number of changed issues from which a request is shown as a single entry."""
 
 ONE_REQUEST = timedelta(minutes=1)
-"""Maximum time between the events of one request. A client may send the same request id repeatedly."""
+"""Maximum time between the events of one request. In those of earlier programs, only the request id distinguishes it,
+and a client may send the same id repeatedly.
+"""
 
 SEARCHED = 200_000
 """How many event_ids before and after an event are searched for the other events of its request."""
@@ -32,6 +34,7 @@ class LargeRequest(msgspec.Struct, frozen=True):
     """
 
     request_id: str
+    request_number: int | None
     earliest: datetime
     latest: datetime
     newest_id: int
@@ -41,29 +44,38 @@ class LargeRequest(msgspec.Struct, frozen=True):
 
     def covers(self, row: Row[Any]) -> bool:
         """Returns whether an event belongs to this request."""
-        return bool(row.request_id == self.request_id and self.earliest <= row.at <= self.latest)
+        return request_of(row) == request_of(self) and self.earliest <= row.at <= self.latest
 
     @property
     def others(self) -> ColumnElement[bool]:
         """The condition that an event does not belong to this request."""
-        return not_(
-            and_(events.c.request_id == self.request_id, events.c.at >= self.earliest, events.c.at <= self.latest)
-        )
+        return not_(and_(*_of_request(self), events.c.at.between(self.earliest, self.latest)))
+
+
+def request_of(event: Row[Any] | LargeRequest) -> tuple[str, int | None]:
+    """Returns what distinguishes the request of an event, besides its time."""
+    return event.request_id, event.request_number
+
+
+def _of_request(event: Row[Any] | LargeRequest) -> list[ColumnElement[bool]]:
+    """Returns the conditions that an event has the same `request_of`."""
+    same_number = events.c.request_number.is_not_distinct_from(event.request_number)
+    return [events.c.request_id == event.request_id, same_number]
 
 
 def find_large_requests(
     tx: Connection, access: CompanyAccess, conditions: Sequence[ColumnElement[bool]], rows: Sequence[Row[Any]]
 ) -> list[LargeRequest]:
     """Returns those of the requests of these events (newest first) that changed many issues, under the conditions."""
-    issues: dict[str, set[int]] = {}
-    first: dict[str, Row[Any]] = {}
+    issues: dict[tuple[str, int | None], set[int]] = {}
+    first: dict[tuple[str, int | None], Row[Any]] = {}
     for row in rows:
         if row.request_id:
-            issues.setdefault(row.request_id, set()).add(row.issue_id)
-            first.setdefault(row.request_id, row)
+            issues.setdefault(request_of(row), set()).add(row.issue_id)
+            first.setdefault(request_of(row), row)
     # The first and the last request may be incomplete here: the rest of their events is not among these.
-    ends = {row.request_id for row in (*rows[:1], *rows[-1:])}
-    suspected = [row for name, row in first.items() if len(issues[name]) > 1 or name in ends]
+    ends = {request_of(row) for row in (*rows[:1], *rows[-1:])}
+    suspected = [row for request, row in first.items() if len(issues[request]) > 1 or request in ends]
     found = (_find(tx, [*conditions, *visible_to(access)], row) for row in suspected)
     return [request for request in found if request is not None]
 
@@ -72,7 +84,7 @@ def _find(tx: Connection, conditions: Sequence[ColumnElement[bool]], row: Row[An
     earliest, latest = row.at - ONE_REQUEST, row.at + ONE_REQUEST
     of_request = [
         *conditions,
-        events.c.request_id == row.request_id,
+        *_of_request(row),
         events.c.event_id.between(row.event_id - SEARCHED, row.event_id + SEARCHED),
         events.c.at.between(earliest, latest),
     ]
@@ -92,6 +104,7 @@ def _find(tx: Connection, conditions: Sequence[ColumnElement[bool]], row: Row[An
     )
     return LargeRequest(
         request_id=row.request_id,
+        request_number=row.request_number,
         earliest=earliest,
         latest=latest,
         newest_id=max(each.newest for each in types),
