@@ -10,8 +10,14 @@ const TIMEOUT_SECONDS = 15;
  */
 const ownRequests = new Set();
 
-/** @param {string | null} requestId */
-export const isOwn = (requestId) => requestId !== null && ownRequests.has(requestId);
+/**
+ * Returns whether one of this page's requests caused an event. A proxy may give the requests of all users the same id.
+ * @param {import("./event-relevance.js").TrackerEvent} event
+ */
+export const isOwn = ({ request_id: id, actor }) =>
+  id !== null &&
+  ownRequests.has(id) &&
+  String(actor.id) === find("meta[name=actor]", document, HTMLMetaElement).content;
 
 /** Lets the user sign in again. Resolves with whether the user has done so. */
 export const signIn = async () => (await import("./sign-in.js")).signInAgain();

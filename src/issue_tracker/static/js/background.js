@@ -74,7 +74,7 @@ function hold(stream, signal) {
 
 /** @param {TrackerEvent} event */
 export function noteInBackground(event) {
-  if (!document.hidden || isOwn(event.request_id)) return;
+  if (!document.hidden || isOwn(event)) return;
   count(event);
   if (!connected) return;
   channel?.postMessage(event);
@@ -90,7 +90,7 @@ async function notify(event) {
 
 /** @param {TrackerEvent} event */
 function count(event) {
-  if (!document.hidden || isOwn(event.request_id)) return;
+  if (!document.hidden || isOwn(event)) return;
   // A list shows the last update of each issue.
   if (!isRelevant(event) && !(event.update_id && isListed(document, event))) return;
   missed.add(event.request_id || event.event_id);

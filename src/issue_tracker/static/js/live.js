@@ -48,7 +48,7 @@ export function startLive() {
 
 /** @param {TrackerEvent} event */
 function handle(event) {
-  const own = isOwn(event.request_id);
+  const own = isOwn(event);
   if (document.getElementById("attention")) {
     void import("./attention-counts.js").then((module) => module.refreshAttentionCounts());
   }
