@@ -175,7 +175,15 @@ def test_a_mistyped_database_is_reported_and_not_created(tmp_path: Path, command
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["issue", "export"], 0), (["company", "list"], 0), (["user", "list"], 0), (["openapi"], 0), (["worker"], 1)],
+    [
+        (["issue", "export"], 0),
+        (["company", "list"], 0),
+        (["user", "list"], 0),
+        (["openapi"], 0),
+        (["--help"], 0),
+        (["issue", "--help"], 0),
+        (["worker"], 1),
+    ],
 )
 def test_a_reader_that_stops_early_ends_a_command_successfully(embedded: str, arguments: list[str], code: int) -> None:
     reading, writing = os.pipe()

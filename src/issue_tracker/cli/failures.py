@@ -7,8 +7,8 @@ a traceback; only a defect of the program does.
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -50,15 +50,25 @@ class Commands(click.Group):
         output.discard()
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _read_enough():  # `--help` and `--version` print here
+            return super().make_context(*arguments, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _read_enough():
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except BrokenPipeError:
-            # A reader that has read enough (`issue export | head`) ends the command; that is no failure.
-            output.discard()
-            raise click.exceptions.Exit(0) from None
+
+
+@contextmanager
+def _read_enough() -> Iterator[None]:
+    """Makes a reader that has read enough (`issue export | head`) end the command; that is no failure."""
+    try:
+        yield
+    except BrokenPipeError:
+        output.discard()
+        raise click.exceptions.Exit(0) from None
 
 
 def _print_error(text: str) -> None:
