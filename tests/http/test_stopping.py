@@ -1,6 +1,7 @@
 """A server that stops ends its streams, and answers the requests that take longer than it waits for."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -32,12 +33,14 @@ def test_an_incomplete_request_is_refused(shared: Shared, monkeypatch: pytest.Mo
 
 # The database is irrelevant here.
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_a_single_process_cleanly(admin_url: str, tmp_path: Path, number: int) -> None:
-    """`tests/cli/test_workers.py` covers several."""
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGHUP), (2, signal.SIGHUP)])
+def test_a_signal_to_its_group_stops_a_server_cleanly(
+    admin_url: str, tmp_path: Path, workers: int, number: int
+) -> None:
+    """A terminal that is closed sends SIGHUP to every process of the group."""
     log = tmp_path / "log"
-    with serve(admin_url, log) as server, server.sign_in() as ada, Listening(ada) as listener:
-        server.process.send_signal(number)
+    with serve(admin_url, log, workers=workers) as server, server.sign_in() as ada, Listening(ada) as listener:
+        os.killpg(server.process.pid, number)
         assert server.process.wait(30) == 0
         assert listener.ended.wait(10) and listener.clean_end
     assert "Traceback" not in log.read_text()

@@ -39,6 +39,7 @@ def serve(**options: Any) -> None:
     On SQLite, the schema is migrated automatically. On PostgreSQL, the server does not start with an old schema: run
     `issue-tracker migrate` once, then start any number of nodes.
     """
+    _stop_cleanly()
     loaded = settings.load(**options)
     given = [os.environ.get(f"{PREFIX}PUBLIC_URL{file}") for file in ("", "_FILE")]
     if not options["public_url"] and not any(given):
@@ -157,6 +158,7 @@ def _run(loaded: Settings) -> None:
     from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
     from issue_tracker.server import shared_slots  # noqa: PLC0415
     from issue_tracker.server.connections import allow_descriptors  # noqa: PLC0415
+    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415
 
     options = server_options(loaded)
     allow_descriptors()
@@ -165,31 +167,36 @@ def _run(loaded: Settings) -> None:
     except UnicodeError:
         raise CommandError(f"{PREFIX}HOST is not the name of a host: {loaded.host}.") from None
     try:
+        listeners = bound_sockets(loaded.host, loaded.port)
         if loaded.workers == 1:
             gc.disable()  # until the application is loaded and ready: loading creates no garbage
-            _stop_cleanly()
-            uvicorn.run(APPLICATION, **options)
+            uvicorn.Server(uvicorn.Config(APPLICATION, **options)).run(sockets=listeners)
             return
-        if loaded.metrics:
-            from issue_tracker.server.metrics import share_between_workers  # noqa: PLC0415
-
-            share_between_workers()
-        shared_slots.share_between_workers()
-        listener = uvicorn.Config(APPLICATION, **options).bind_socket()
+    except OSError as error:
+        raise CommandError(f"The server cannot start on {loaded.host}:{loaded.port}: {error.strerror}.") from None
     except SystemExit as ended:
         if ended.code:
-            message = f"The server cannot start on {loaded.host}:{loaded.port}; the line above says why."
-            raise CommandError(message) from None
+            raise CommandError("The server cannot start; the line above says why.") from None
         raise
-    if not Supervisor(options, listener, loaded.workers).run():
+    if loaded.metrics:
+        from issue_tracker.server.metrics import share_between_workers  # noqa: PLC0415
+
+        share_between_workers()
+    shared_slots.share_between_workers()
+    if not Supervisor(options, listeners, loaded.workers).run():
         raise CommandError("A server process ended before it was ready; the lines above say why.")
 
 
 def _stop_cleanly() -> None:
-    """Makes signals stop one server process as they stop several: after its open requests, and with success."""
-    # uvicorn raises the signal again when it has stopped.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup`
+    """Makes the signals that ask a program to end exit with success; a server completes its open requests before.
+
+    A command that handles them itself replaces the handlers of SIGINT and SIGTERM when it has started. With `nohup`,
+    SIGHUP remains ignored.
+    """
+    # uvicorn handles SIGINT and SIGTERM while it runs, and raises them again when it has stopped.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
@@ -200,6 +207,7 @@ def worker(database_url: str | None) -> None:
     # Imported here, because no other command needs an HTTP client, which is slow to load.
     from issue_tracker.events.delivery import Deliverer  # noqa: PLC0415
 
+    _stop_cleanly()
     loaded = settings.load(database_url=database_url)
     database = open_database(database_url)
     configure_logs(loaded)
@@ -228,6 +236,7 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
     from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415
     from issue_tracker.alerts.receivers import find_receiver_by_id  # noqa: PLC0415
 
+    _stop_cleanly()
     loaded = settings.load(database_url=database_url, mail_host=host, mail_port=port, mail_protocol=protocol)
     database = open_database(database_url)
     with database.read() as tx:

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -48,6 +48,9 @@ measuring time, because the time for which a machine was suspended must count on
 RETRY_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """The delay before a process is replaced, by the number of its predecessors in a row that ended before they started."""
 
+_OF_TERMINALS = {signal.SIGINT, signal.SIGHUP}
+"""Signals that a terminal sends to a whole group of processes."""
+
 _STARTING, _STARTED = b"starting", b"started"
 
 _spawn = multiprocessing.get_context("spawn")
@@ -74,17 +77,18 @@ def server_options(loaded: Settings) -> dict[str, Any]:
 class _Worker:
     """One server process in the parent's view. `started` is True once it accepts connections."""
 
-    def __init__(self, options: Mapping[str, Any], listener: Any) -> None:
+    def __init__(self, options: Mapping[str, Any], listeners: Sequence[Any]) -> None:
         self._pipe, theirs = multiprocessing.Pipe()
-        self.process: SpawnProcess = _spawn.Process(target=_serve, args=(options, listener, theirs), name="server")
-        # Ctrl-C on a terminal reaches every process of the group; a process that is still starting must leave it to its
-        # parent. The process inherits the blocked signal. The parent receives it afterwards; ignored, it would be lost.
+        self.process: SpawnProcess = _spawn.Process(target=_serve, args=(options, listeners, theirs), name="server")
+        # Ctrl-C on a terminal, and its end, reach every process of the group; a process that is still starting must
+        # leave them to its parent. The process inherits the blocked signals. The parent receives them afterwards;
+        # ignored, they would be lost.
         resource_tracker.ensure_running()  # otherwise the start would do this, and unblock the signal
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, _OF_TERMINALS)
         try:
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
         # From now on, only the process holds that end, so that the pipe closes with it.
         theirs.close()
         self.started = False
@@ -121,11 +125,11 @@ class _Place:
 
 
 class Supervisor:
-    """Runs `workers` server processes on `listener`, a bound socket. Use it in the main thread."""
+    """Runs `workers` server processes on bound sockets. Use it in the main thread."""
 
-    def __init__(self, options: Mapping[str, Any], listener: Any, workers: int) -> None:
+    def __init__(self, options: Mapping[str, Any], listeners: Sequence[Any], workers: int) -> None:
         self._options = options
-        self._listener = listener
+        self._listeners = listeners
         self._places = [_Place() for _ in range(workers)]
         self._any_started = False
         self._stopping = False
@@ -169,7 +173,7 @@ class Supervisor:
             log.error("server process ended", process=worker.process.pid, exit_code=code, replaced_after_seconds=wait)
             place.worker, place.due = None, time.monotonic() + wait
         if time.monotonic() >= place.due:
-            place.worker = _Worker(self._options, self._listener)
+            place.worker = _Worker(self._options, self._listeners)
         return True
 
     def _stop_all(self) -> None:
@@ -186,15 +190,16 @@ class Supervisor:
                 process.join()
 
 
-def _serve(options: Mapping[str, Any], listener: Any, parent: Connection) -> None:
-    """The body of a server process. Ignores Ctrl-C until the server handles it."""
+def _serve(options: Mapping[str, Any], listeners: Sequence[Any], parent: Connection) -> None:
+    """The body of a server process. Ignores Ctrl-C until the server handles it, and leaves SIGHUP to the parent."""
     gc.disable()  # until the application is loaded and ready: loading creates no garbage
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in _OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_TERMINALS)
     server = uvicorn.Server(uvicorn.Config(APPLICATION, **options))
     threading.Thread(target=_report, args=(server, parent), name="reports", daemon=True).start()
     with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+        server.run(sockets=list(listeners))
 
 
 def _report(server: uvicorn.Server, parent: Connection) -> None:

@@ -1,0 +1,58 @@
+"""How servers start and stop: the addresses on which they listen, and the signals that end them."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.clients import get
+from tests.postgresql import free_port
+from tests.processes import Piped, begin, run, serve
+
+# The database is irrelevant here.
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_address_of_all_networks_includes_ipv4(admin_url: str, tmp_path: Path, workers: int) -> None:
+    with serve(admin_url, tmp_path / "log", workers=workers, HOST="::") as server:
+        port = server.port
+        assert (
+            get(f"http://[::1]:{port}/healthz").status_code
+            == get(f"http://127.0.0.1:{port}/healthz").status_code
+            == 200
+        )
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_address_that_cannot_be_used_is_reported(admin_url: str, workers: str) -> None:
+    def refused(host: str, port: int) -> str:
+        arguments = ("serve", "--host", host, "--port", str(port), "--workers", workers)
+        ended = run(*arguments, database_url=admin_url, LOG_LEVEL="error")
+        assert ended.returncode == 1
+        return ended.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = f"issue-tracker: The server cannot start on 127.0.0.1:{port}: Address already in use.\n"
+        assert refused("127.0.0.1", port) == said
+    assert refused("nowhere.invalid", port).startswith(
+        f"issue-tracker: The server cannot start on nowhere.invalid:{port}: "
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["worker", "mail"])
+def test_a_signal_stops_a_command_with_success(admin_url: str, command: str, number: int) -> None:
+    running = _started(admin_url, command)
+    running.process.send_signal(number)
+    assert running.rest() == ("", "")
+    assert running.process.wait(30) == 0
+
+
+def _started(url: str, command: str) -> Piped:
+    arguments = (command, "--port", str(free_port())) if command == "mail" else (command,)
+    running = begin(*arguments, database_url=url, LOG_LEVEL="error")
+    assert running.stdout.readline().endswith(".\n")
+    return running
