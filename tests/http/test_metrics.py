@@ -1,11 +1,16 @@
 """`/metrics` counts the requests of all workers by route template, and is off by default (contract, 10)."""
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
+from tests.clients import get
 from tests.events.processes import OwnServer, own_servers
+from tests.processes import ServeProcess, processes
+from tests.waiting import eventually
 from tests.world import Clock, World
 
 LINE = re.compile(r'issue_tracker_requests_total\{method="(\w+)",route="([^"]+)",status="(\d+)"\} ([\d.]+)')
@@ -57,6 +62,45 @@ def test_any_worker_returns_the_metrics_of_all(migrated_url: str, tmp_path: Path
         world.close()
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir()), "a server that ends leaves no temporary files"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_deleted_folder_of_metrics_makes_no_request_fail(admin_url: str, tmp_path: Path, returns: bool) -> None:
+    """As with `systemd-tmpfiles`, or a cleanup of `/tmp`; the folder may not return, as with a full disk."""
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    try:
+        server = ServeProcess(admin_url, tmp_path / "log", workers=2, METRICS="true", LOG_FORMAT="json")
+    finally:
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    try:
+        server.wait_until_ready()
+        eventually(lambda: len(list(folder.glob("counter_*"))) == 2, 60)
+        folder.rename(tmp_path / "deleted")
+        if not returns:
+            folder.touch()
+        ada = server.sign_in()
+        for number in range(6):
+            assert get(f"{server.url}/metrics").status_code == 200
+            ada.call("POST", "/api/issues", 201, json={"name": f"VPN {number}"})
+        if returns:
+            left = processes(server)
+            eventually(lambda: ada.call("GET", "/api/issues", 200) and all(counts(folder, pid) for pid in left))
+        assert ("/api/issues" in get(f"{server.url}/metrics").text) == returns
+        os.kill(processes(server).pop(), signal.SIGKILL)
+        eventually(lambda: server.log.read_text().count('"server process started"') == 3, 60)
+        assert get(f"{server.url}/healthz").status_code == 200
+        log = server.log.read_text()
+        assert "Traceback" not in log and 0 < log.count("of shared metrics") <= 3
+    finally:
+        server.kill()
+
+
+def counts(folder: Path, process: int) -> bool:
+    """Returns whether a process has its own files in the folder."""
+    return any(folder.glob(f"counter_{process}-*.db"))
 
 
 @pytest.mark.parametrize("who", ["ada", None])

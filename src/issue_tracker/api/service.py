@@ -1,10 +1,7 @@
 """Probes and documents about the service itself (contract, section 10)."""
 
-import os
-
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from issue_tracker.database import migrate
@@ -13,7 +10,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import JSON, json_response
 from issue_tracker.http.routes import Returns, Routes
-from issue_tracker.server.metrics import MULTIPROCESS
+from issue_tracker.server.shared_metrics import exposition
 
 routes = Routes("Operations", access=Access.PUBLIC)
 
@@ -76,8 +73,4 @@ def metrics(request: Request) -> Response:
     """Get the metrics of all workers as Prometheus text. Responds with 404 unless the setting is on."""
     if not request.settings.metrics:
         raise NotFound("There is nothing at this path.")
-    registry = request.app_state.metrics
-    if MULTIPROCESS in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(exposition(request.app_state.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -179,7 +179,7 @@ def _run(loaded: Settings) -> None:
             raise CommandError("The server cannot start; the line above says why.") from None
         raise
     if loaded.metrics:
-        from issue_tracker.server.metrics import share_between_workers  # noqa: PLC0415
+        from issue_tracker.server.shared_metrics import share_between_workers  # noqa: PLC0415
 
         share_between_workers()
     shared_slots.share_between_workers()

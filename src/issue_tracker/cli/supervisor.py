@@ -25,8 +25,8 @@ from typing import Any
 import structlog
 import uvicorn
 
-from issue_tracker.server.metrics import forget_process
 from issue_tracker.server.protocol import HttpProtocol
+from issue_tracker.server.shared_metrics import forget_process
 from issue_tracker.settings import Settings
 
 log = structlog.get_logger("issue_tracker.servers")

@@ -1,11 +1,7 @@
 """Prometheus metrics, if the setting enables them: requests by route template, never by name or path."""
 
 import asyncio
-import atexit
 import collections
-import os
-import shutil
-import tempfile
 import time
 
 import structlog
@@ -18,37 +14,21 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from issue_tracker.server.shared_metrics import use_shared_files
 
 log = structlog.get_logger("issue_tracker.server")
 
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-
-NO_RECEIVER = "(none)"
+NO_ROUTE = NO_RECEIVER = "(none)"
 
 LOG_SECONDS = 10.0
 """Interval at which refusals are logged, if there were any."""
 
 
-def share_between_workers() -> None:
-    """Lets any worker report the metrics of all workers. Must be called before the workers start.
-
-    The folder of their files is deleted when this process ends, unless the operator has chosen it.
-    """
-    if MULTIPROCESS not in os.environ:
-        os.environ[MULTIPROCESS] = folder = tempfile.mkdtemp(prefix="issue-tracker-metrics-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-
-
-def forget_process(process: int | None) -> None:
-    """Removes what the gauges of a worker that has ended would show forever. Its counters remain."""
-    if MULTIPROCESS in os.environ:
-        mark_process_dead(process)  # type: ignore[no-untyped-call]
-
-
 def metrics_registry() -> CollectorRegistry:
     """Returns the metrics registry of one application, with the metrics of its process."""
+    use_shared_files()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -67,6 +47,9 @@ class RequestMetrics:
         self.seconds = Histogram(
             "issue_tracker_request_seconds", "Time until the response was sent.", ["method", "route"], registry=registry
         )
+        # The shared files are created now: a folder that is deleted later makes no request fail.
+        self.requests.labels("GET", NO_ROUTE, 404)
+        self.seconds.labels("GET", NO_ROUTE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,7 +60,7 @@ class RequestMetrics:
             await self.app(scope, receive, send)
         finally:
             # All requests without a matching route are counted together.
-            route = str(scope.get("path_template", "(none)"))
+            route = str(scope.get("path_template", NO_ROUTE))
             self.requests.labels(scope["method"], route, scope["state"].get("status", 0)).inc()
             self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 

@@ -89,6 +89,7 @@ class Workers:
         self._queue_length = queue_length
         self._queue_seconds = queue_seconds
         self._name = name
+        metrics.note_waiting(name, 0)
         self._metrics = metrics
         self._continuing: deque[_Job] = deque()
         self._reading: deque[_Job] = deque()
