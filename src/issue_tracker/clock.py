@@ -1,13 +1,17 @@
 """The only source of the current time. All other code calls `now`, so that tests can set the clock."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta
 
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, examples=["2025-01-04T10:15:00+00:00"])]
 """An instant in a response, as text; see `iso`."""
+
+
+SKEW = timedelta(minutes=5)
+"""How far the clocks of several machines may differ. A stored time that is even later is that of a wrong clock."""
 
 
 def _system() -> datetime:

@@ -8,16 +8,17 @@ import threading
 from datetime import datetime
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, or_, select
 
 from issue_tracker.alerts.assignment import clear_assignment, store
 from issue_tracker.alerts.messages import end_hold, labels_of
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import STORED, stored_alert
 from issue_tracker.alerts.receivers import find_receiver_by_id
-from issue_tracker.clock import now
+from issue_tracker.clock import SKEW, now
 from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.engine import Database
+from issue_tracker.database.prepared import instant
 from issue_tracker.database.tables import alerts
 from issue_tracker.errors import AppError, Unavailable
 
@@ -49,7 +50,8 @@ class DueAlerts:
     def handle_all(self, at: datetime) -> int:
         """Handles every alert that is due at `at`, and returns their number. Raises Unavailable."""
         with self._database.read() as tx:
-            due = list(tx.execute(select(alerts.c.alert_id).where(alerts.c.due_at <= at).limit(1000)).scalars())
+            late = or_(alerts.c.due_at <= at, and_(alerts.c.due_at.is_not(None), alerts.c.changed_at > at + SKEW))
+            due = list(tx.execute(select(alerts.c.alert_id).where(late).limit(1000)).scalars())
         handled = 0
         for alert_id in due:
             if self._closed.is_set():
@@ -63,10 +65,16 @@ def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
     columns = alerts.c.labels, alerts.c.url
     locked = select(*STORED, *columns).where(alerts.c.alert_id == alert_id).with_for_update(skip_locked=True)
     row = tx.execute(locked).first()
-    if row is None or row.due_at is None or row.due_at > at:
+    if row is None or row.due_at is None:
+        return False
+    alert = stored_alert(row)
+    if alert.changed_at > at + SKEW:
+        # The clock was wrong when the wait began: it begins again.
+        store(tx, alert, changed_at=at, due_at=at + (instant(row.due_at) - alert.changed_at))
+        return True
+    if row.due_at > at:
         return False
     receiver = find_receiver_by_id(tx, -row.namespace)
-    alert = stored_alert(row)
     store(tx, alert, due_at=None, flapping=False)
     if receiver is None:
         return True

@@ -157,7 +157,8 @@ def find_session(tx: Connection, settings: Settings, token: str, at: datetime) -
         used_at=used_at,
         expires_at=expires_at,
         fresh_proof=row.confirmed_at is not None
-        and at < instant(row.confirmed_at) + timedelta(minutes=settings.confirmation_minutes),
+        # A time in the future is that of a clock that was wrong.
+        and abs(at - instant(row.confirmed_at)) < timedelta(minutes=settings.confirmation_minutes),
         password_change_required=bool(row.password_change_required),
         enrolment_required=_needs_enrolment(settings, row),
         company_access=load_access(tx, row.user_id, all_companies=bool(row.all_companies)),

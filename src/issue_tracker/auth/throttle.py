@@ -13,10 +13,11 @@ import math
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, not_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, not_, or_, select
 
 from issue_tracker.auth.places import is_known_address, known_device, networks_of
 from issue_tracker.auth.users import User
+from issue_tracker.clock import SKEW
 from issue_tracker.database.tables import sign_in_failures
 from issue_tracker.encryption import Keyring
 from issue_tracker.errors import TooManyAttempts
@@ -98,7 +99,10 @@ def check(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) ->
         if attempt.network:
             limits.append((rows.network == attempt.network, settings.sign_in_network_limit))
     for condition, limit in limits:
-        count, oldest = tx.execute(select(func.count(), func.min(rows.at)).where(condition, rows.at > since)).one()
+        counted = select(func.count(), func.min(rows.at)).where(
+            condition, rows.at > since, not_(_of_wrong_clock(at, since))
+        )
+        count, oldest = tx.execute(counted).one()
         if count >= limit:
             raise TooManyAttempts(max(1, math.ceil((oldest - since).total_seconds())), attempt.name)
 
@@ -110,7 +114,7 @@ def admit(tx: Connection, settings: Settings, attempt: Attempt, at: datetime) ->
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("sign-in", 0))))
     check(tx, settings, attempt, at)
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
-    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= since))
+    tx.execute(delete(sign_in_failures).where(or_(sign_in_failures.c.at <= since, _of_wrong_clock(at, since))))
     row = {
         "account_key": attempt.account,
         "address": attempt.address,
@@ -130,11 +134,17 @@ def forgive(tx: Connection, attempt: Attempt) -> None:
 def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
     """Deletes a batch of attempts that no longer count at an instant. Returns their number; 0 if none are left."""
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
-    old = select(sign_in_failures.c.id).where(sign_in_failures.c.at <= since).limit(BATCH)
+    ended = or_(sign_in_failures.c.at <= since, _of_wrong_clock(at, since))
+    old = select(sign_in_failures.c.id).where(ended).limit(BATCH)
     ids = list(tx.execute(old).scalars())
     if ids:
         tx.execute(delete(sign_in_failures).where(sign_in_failures.c.id.in_(ids)))
     return len(ids)
+
+
+def _of_wrong_clock(at: datetime, since: datetime) -> ColumnElement[bool]:
+    """Returns the condition that an attempt is further in the future than the window is long: the clock was wrong."""
+    return sign_in_failures.c.at > at + (at - since) + SKEW
 
 
 def _place(attempt: Attempt) -> ColumnElement[bool]:

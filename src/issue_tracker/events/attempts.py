@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from issue_tracker.actor import command_line
 from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
-from issue_tracker.events.claims import ClaimedDelivery
+from issue_tracker.events.claims import LONGEST_DELAY, ClaimedDelivery
 from issue_tracker.events.queries.webhooks import State
 from issue_tracker.events.webhooks import disable_webhook
 from issue_tracker.outbound.outcomes import Outcome
@@ -31,8 +31,6 @@ SCHEDULE = tuple(
     )
 )
 """The delay after each failure. A failure after the last delay is final, and disables the webhook."""
-
-LONGEST_DELAY = timedelta(hours=24)
 
 
 def record_outcome(tx: Connection, delivery: ClaimedDelivery, outcome: Outcome, at: datetime) -> None:

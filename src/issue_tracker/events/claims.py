@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, literal, or_, select, update
 
+from issue_tracker.clock import SKEW
 from issue_tracker.database.engine import Database, created_id
 from issue_tracker.database.tables import deliveries, delivery_attempts, webhooks
 from issue_tracker.events.queries.webhooks import State
@@ -24,6 +25,9 @@ from issue_tracker.events.slots import Slots
 
 WINDOW = 200
 """Number of deliveries of a webhook that are considered at a time."""
+
+LONGEST_DELAY = timedelta(hours=24)
+"""Maximum time between two attempts, also if the receiver requests more."""
 
 LOST = "the worker was stopped before the outcome was known; this attempt does not count"
 """The error of an attempt whose worker was killed or stopped."""
@@ -58,7 +62,7 @@ def claim_due_deliveries(database: Database, at: datetime, *, lease: timedelta, 
     try:
         with database.read() as tx:
             for webhook_id in tx.execute(_webhooks_with_due_deliveries(at)).scalars().all():
-                due += _take_next(tx, webhook_id, at, slots)
+                due += _take_next(tx, webhook_id, at, lease, slots)
         if due:
             with database.write() as tx:
                 found = [delivery for row in due if (delivery := _claim(tx, row, at, lease)) is not None]
@@ -72,11 +76,27 @@ def claim_due_deliveries(database: Database, at: datetime, *, lease: timedelta, 
 
 
 def _webhooks_with_due_deliveries(at: datetime) -> Select[Any]:
-    due = select(deliveries.c.webhook_id).where(_PENDING, deliveries.c.due_at <= at)
+    due = select(deliveries.c.webhook_id).where(_PENDING, or_(deliveries.c.due_at <= at, _of_wrong_clock(at)))
     return select(webhooks.c.id).where(webhooks.c.active, webhooks.c.id.in_(due)).order_by(webhooks.c.id)
 
 
-def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> list[Row[Any]]:
+def _of_wrong_clock(at: datetime) -> ColumnElement[bool]:
+    """Returns the condition that a delivery waits longer than any may: the clock was wrong."""
+    return deliveries.c.due_at > at + LONGEST_DELAY + SKEW
+
+
+def _is_due(row: Row[Any], at: datetime, lease: timedelta) -> bool:
+    """Returns whether a delivery is due, or a wrong clock has set the time at which it would be."""
+    if row.claim is not None:
+        longest = lease
+    elif row.attempts == 0:
+        longest = timedelta(0)
+    else:
+        longest = LONGEST_DELAY
+    return not at < row.due_at <= at + longest + SKEW
+
+
+def _take_next(tx: Connection, webhook_id: int, at: datetime, lease: timedelta, slots: Slots) -> list[Row[Any]]:
     """Returns the deliveries of a webhook to claim now, with a slot for each. Skips those between two attempts."""
     if slots.full(webhook_id):
         return []
@@ -92,7 +112,12 @@ def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> l
         .where(
             deliveries.c.webhook_id == webhook_id,
             _PENDING,
-            or_(deliveries.c.due_at <= at, deliveries.c.claim.is_not(None), deliveries.c.attempts == 0),
+            or_(
+                deliveries.c.due_at <= at,
+                deliveries.c.claim.is_not(None),
+                deliveries.c.attempts == 0,
+                _of_wrong_clock(at),
+            ),
         )
         .order_by(deliveries.c.id)
         .limit(WINDOW)
@@ -103,7 +128,7 @@ def _take_next(tx: Connection, webhook_id: int, at: datetime, slots: Slots) -> l
         # A message about several issues, or about none, keeps its order relative to all others.
         if row.issue_id is None and earlier:
             break
-        if row.issue_id not in earlier and row.due_at <= at:
+        if row.issue_id not in earlier and _is_due(row, at, lease):
             if not slots.take(webhook_id):
                 break
             taken.append(row)

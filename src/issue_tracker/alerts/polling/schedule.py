@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, select, update
 
-from issue_tracker.clock import iso
+from issue_tracker.clock import SKEW, iso
 from issue_tracker.database.prepared import instant
 from issue_tracker.database.tables import alert_receivers
 
@@ -38,12 +38,17 @@ class Schedule:
         self._columns = table.c
 
     def due(self, tx: Connection, at: datetime, limit: int) -> list[tuple[int, datetime]]:
-        """Returns the active receivers for which polling is due: the id and since when, the oldest first."""
+        """Returns the active receivers for which polling is due: the id and since when, the oldest first.
+
+        A time further in the future than the longest delay is that of a wrong clock, and counts as due.
+        """
         columns, receivers = self._columns, alert_receivers.c
-        query = select(columns.receiver_id, columns.due_at)
+        query = select(columns.receiver_id, columns.due_at, columns.interval_minutes, columns.failures)
         query = query.join(alert_receivers, receivers.id == columns.receiver_id)
-        due = query.where(receivers.active, columns.due_at <= at).order_by(columns.due_at)
-        return [(row.receiver_id, instant(row.due_at)) for row in tx.execute(due.limit(limit))]
+        rows = tx.execute(query.where(receivers.active).order_by(columns.due_at)).all()
+        found = [(row.receiver_id, instant(row.due_at), _delay(row)) for row in rows]
+        due = [(receiver_id, due_at) for receiver_id, due_at, delay in found if not at < due_at <= at + delay + SKEW]
+        return due[:limit]
 
     def claim(self, tx: Connection, receiver_id: int, due_at: datetime, at: datetime) -> Claim | None:
         """Claims the polling for LEASE. Returns None if another process was first, or if nothing is polled any more."""
@@ -74,13 +79,27 @@ class Schedule:
     def note_failure(self, tx: Connection, claim: Claim, reason: str, at: datetime) -> bool:
         """Stores the reason of a failure; each consecutive one doubles the delay. Returns the same as note_success."""
         failures = claim.failures + 1
-        delay = max(min(claim.interval * 2 ** min(failures, 12), LONGEST_DELAY), claim.interval)
-        values = {"due_at": at + delay, "last_failure_at": at, "failures": failures, "failure": reason[:300]}
+        values = {
+            "due_at": at + _delay_after(failures, claim.interval),
+            "last_failure_at": at,
+            "failures": failures,
+            "failure": reason[:300],
+        }
         return self._release(tx, claim, values)
 
     def _release(self, tx: Connection, claim: Claim, values: dict[str, Any]) -> bool:
         mine = self._columns.receiver_id == claim.receiver_id, self._columns.due_at == claim.until
         return tx.execute(update(self._table).where(*mine).values(values)).rowcount == 1
+
+
+def _delay_after(failures: int, interval: timedelta) -> timedelta:
+    doubled: timedelta = interval * 2 ** min(failures, 12)
+    return max(min(doubled, LONGEST_DELAY), interval)
+
+
+def _delay(row: Any) -> timedelta:
+    """Returns how long polling may wait, for a row with `failures` and `interval_minutes`."""
+    return max(_delay_after(row.failures, timedelta(minutes=row.interval_minutes)), LEASE)
 
 
 RESTARTED: dict[str, Any] = {"failure": None, "failures": 0}
