@@ -50,9 +50,9 @@ WEBHOOKS = (
     " WHERE webhooks.active = 1 AND users.role IS NOT 'customer'"
 )
 EVENT = (
-    "INSERT INTO events (type, audit, at, actor_id, actor_name, channel, request_id, issue_id, issue_name, issue_key,"
-    " company_id, company_name, company_key, from_value, to_value, field, note, update_id, undoes, status_since,"
-    " affected_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO events (type, audit, at, actor_id, actor_name, channel, request_id, request_number, issue_id,"
+    " issue_name, issue_key, company_id, company_name, company_key, from_value, to_value, field, note, update_id,"
+    " undoes, status_since, affected_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 ASSIGNMENT = (
     "SELECT assignments.assignment_id, companies.name AS company_name, assignments.status, assignments.updated_at"
@@ -79,7 +79,7 @@ def change(connection: sqlite3.Connection, token_hash: bytes, issue_key: str, co
         connection.execute(DONE, (after.value, at, at, *same))
     connection.execute(TOUCH, (issue_id, at, issue_id))
     connection.execute(WEBHOOKS).fetchall()
-    of_request = ("assignment.status_changed", False, at, 1, "Bench", "session", f"{turn:032x}")
+    of_request = ("assignment.status_changed", False, at, 1, "Bench", "session", f"{turn:032x}", turn)
     names = issue_id, issue_name, issue_key, company_id, company_name, company_key
     values = before, after.value, None, None, None, None, since or updated_at, affected
     connection.execute(EVENT, (*of_request, *names, *values))

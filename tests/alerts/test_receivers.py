@@ -160,7 +160,7 @@ def test_malformed_messages_are_rejected_with_a_reason(
 def test_a_message_in_the_wrong_format_gets_an_error_with_its_field(
     world: World, kind: str, message: dict[str, Any], field: str
 ) -> None:
-    refused = send(world, given_receiver(world, kind), message, 400)
+    refused = send(world, given_receiver(world, kind, name=f"{kind} {len(field)} {message}"[:100]), message, 400)
     assert [error["field"] for error in refused["errors"]] == [field]
     assert field in refused["detail"]
     assert listed(world) == []

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from sqlalchemy import Connection, event
 
-from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import Prepared, _Compiled
 
 
 @contextmanager
@@ -20,24 +20,23 @@ def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
     one.
     """
     seen: list[tuple[str, Any]] = []
-    run, send, run_many = Prepared.run, Prepared.send, Prepared.run_many
+    run, send, run_many = _Compiled.run, Prepared.send, Prepared.run_many
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         seen.append((statement, parameters))
 
-    def note_prepared(prepared: Prepared, used: Connection, values: dict[str, Any]) -> None:
+    def note_prepared(compiled: _Compiled, used: Connection, values: dict[str, Any]) -> None:
         if used is tx:
-            compiled = prepared._for(tx)
             given = compiled.parameters(dict(values))
             seen.append((compiled.sql, given if isinstance(given, dict) else tuple(given)))
 
-    def noted_run(prepared: Prepared, used: Connection, **values: Any) -> Any:
-        note_prepared(prepared, used, values)
-        return run(prepared, used, **values)
+    def noted_run(compiled: _Compiled, used: Connection, values: dict[str, Any]) -> Any:
+        note_prepared(compiled, used, values)
+        return run(compiled, used, values)
 
     def noted_send(prepared: Prepared, used: Connection, **values: Any) -> Any:
         if used.dialect.name == "postgresql":  # on SQLite, it is run
-            note_prepared(prepared, used, values)
+            note_prepared(prepared._for(used), used, values)
         return send(prepared, used, **values)
 
     def noted_run_many(prepared: Prepared, used: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -47,7 +46,7 @@ def statements(tx: Connection) -> Iterator[list[tuple[str, Any]]]:
 
     event.listen(tx, "before_cursor_execute", note)
     with (
-        patch.object(Prepared, "run", noted_run),
+        patch.object(_Compiled, "run", noted_run),
         patch.object(Prepared, "send", noted_send),
         patch.object(Prepared, "run_many", noted_run_many),
     ):

@@ -144,7 +144,7 @@ class Model:
         status: str,
         companies: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
-        from_: Sequence[str] = (),
+        from_: Sequence[str] | None = None,
         note: str | None = None,
         *,
         dry_run: bool = False,
@@ -161,14 +161,14 @@ class Model:
         return outcomes, [self._set(issue, company, status, note) for company in changed]
 
     @staticmethod
-    def _outcome(issue: Issue, company: str, status: str, exclude: Sequence[str], from_: Sequence[str]) -> str:
+    def _outcome(issue: Issue, company: str, status: str, exclude: Sequence[str], from_: Sequence[str] | None) -> str:
         held = issue.members.get(company)
         current = held.status if held else None
         if company in exclude:
             return "skipped"
         if current == status:
             return "unchanged"
-        movable = current in from_ if from_ else current != "closed"
+        movable = current != "closed" if from_ is None else current in from_
         return "changed" if movable else "skipped"
 
     def update(

@@ -128,7 +128,7 @@ class Operations(RuleBasedStateMachine):
         status=statuses,
         chosen=st.none() | several,
         exclude=few,
-        from_=st.just([]) | st.lists(statuses, unique=True, max_size=2),
+        from_=st.none() | st.lists(statuses, unique=True, max_size=2),
         note=notes,
         dry_run=st.sampled_from([False, False, False, True]),
     )
@@ -138,7 +138,7 @@ class Operations(RuleBasedStateMachine):
         status: str,
         chosen: list[str] | None,
         exclude: list[str],
-        from_: list[str],
+        from_: list[str] | None,
         note: str | None,
         dry_run: bool,
     ) -> None:
