@@ -208,6 +208,7 @@ def test_no_schema_name_contains_a_module_name() -> None:
 def test_an_operation_is_described_completely(name: str, endpoint: Route) -> None:
     described = operation(endpoint)
     assert described["summary"] and described["tags"], name
+    assert described["description"].split("\n")[0].endswith((".", ":")), "its first line is the summary"
     codes = set(described["responses"])
     if endpoint.access.value != "public":
         assert {"401", "403", "503"} <= codes and described["security"]

@@ -101,11 +101,11 @@ def update_mapping(request: Request, id: int, body: NewGroupMapping) -> Response
 
 @routes.delete("/api/group-mappings/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
 def delete_mapping(request: Request, id: int) -> Response:
-    """Delete a mapping. Members lose what it granted at their next sign-in or check of a session, those of a SCIM group
-    immediately.
+    """Delete a mapping.
 
-    If it is the last mapping of its source, users keep their present role and company access, which are administered
-    here from then on.
+    Members lose what it granted at their next sign-in or check of a session, those of a SCIM group immediately. If it
+    is the last mapping of its source, users keep their present role and company access, which are administered here
+    from then on.
     """
     operations.delete_mapping(request.tx, request.actor, request.settings, id)
     return no_content()
