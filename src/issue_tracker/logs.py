@@ -117,7 +117,7 @@ class _Library(logging.Handler):
         try:
             write = structlog.get_logger(record.name).log
             write(record.levelno, record.getMessage().strip(), logger=record.name, exc_info=record.exc_info)
-        except Exception:
+        except Exception:  # as in every handler of the standard library: logging must not fail the program
             self.handleError(record)
 
 

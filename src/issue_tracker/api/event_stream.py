@@ -54,7 +54,7 @@ class EventStreamResponse(Response):
                 self._listener.abort = lambda: timeout.reschedule(0)
                 try:
                     opening = await anext(pieces)
-                except Exception as failed:
+                except Exception as failed:  # the client gets a safe response, and the log gets the details
                     error = as_app_error(failed, request_id)
                     await error_response(self._request, error)(scope, receive, send)
                     return

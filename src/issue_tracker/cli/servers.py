@@ -158,7 +158,7 @@ def _run(loaded: Settings) -> None:
     from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
     from issue_tracker.server import shared_slots  # noqa: PLC0415
     from issue_tracker.server.connections import allow_descriptors  # noqa: PLC0415
-    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415
+    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415  (as above)
 
     options = server_options(loaded)
     allow_descriptors()
@@ -179,7 +179,7 @@ def _run(loaded: Settings) -> None:
             raise CommandError("The server cannot start; the line above says why.") from None
         raise
     if loaded.metrics:
-        from issue_tracker.server.shared_metrics import share_between_workers  # noqa: PLC0415
+        from issue_tracker.server.shared_metrics import share_between_workers  # noqa: PLC0415  (slow to load)
 
         share_between_workers()
     shared_slots.share_between_workers()

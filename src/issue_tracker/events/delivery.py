@@ -113,7 +113,7 @@ class Deliverer:
         except (AppError, SQLAlchemyError) as error:
             # The claim expires, and the message is sent again.
             log.warning("delivery not recorded", delivery=delivery.id, reason=type(error).__name__)
-        except Exception:  # as above
+        except Exception:  # the other deliveries must go on
             log.exception("a delivery failed", delivery=delivery.id)
         finally:
             self._slots.release(delivery.webhook_id, answered=answered)

@@ -1,9 +1,9 @@
 """The fields of an issue as texts, in the cells of files and in forms. Tags are separated by commas. References have
 one line each, in the form `System: key URL`, in which the URL is optional.
 
-A system or a key that would be misread there stands in quotation marks, and those within it are doubled: a system with
-a colon, a key that ends with a web address, and both if they begin with a quotation mark. Every reference that the API
-accepts can therefore be read again from its text.
+A system or a key that would be misread there is enclosed in quotation marks, and those within it are doubled: a system
+with a colon, a key that ends with a web address, and both if they begin with a quotation mark. Every reference that the
+API accepts can therefore be read again from its text.
 
 Every function that reads a text raises ValueError, with the reason, for an invalid one.
 """
@@ -46,7 +46,7 @@ def _quoted(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    """Returns the text without the quotation marks in which it stands, if it does."""
+    """Returns the text without the quotation marks that enclose it, if there are any."""
     return text[1:-1].replace('""', '"') if _in_quotes.fullmatch(text) else text
 
 

@@ -26,8 +26,8 @@ def parse_due(text: str) -> datetime | str:
 def parse_reference(text: str) -> dict[str, str | None] | None:
     """Returns the parts of `SYSTEM: KEY [URL]`; None for an empty text. Raises click.BadParameter.
 
-    A system that contains a colon, and a key that ends with a web address, may stand in quotation marks, in which
-    further ones are doubled.
+    A system that contains a colon, and a key that ends with a web address, may be enclosed in quotation marks;
+    quotation marks within them are doubled.
     """
     text = text.strip()
     if not text:
