@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from issue_tracker.actor import command_line
 from issue_tracker.auth.passwords import hash_password
@@ -144,6 +144,19 @@ def test_a_session_in_use_expires_after_thirty_days(world: World) -> None:
         world.clock.advance(hours=12, seconds=-10)
         assert alive(client)
     world.clock.advance(hours=12, minutes=10)
+    assert not alive(client)
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # on SQLite, nothing delays a read
+def test_the_idle_limit_counts_from_the_time_at_which_a_request_was_authenticated(world: World) -> None:
+    """A request that takes long, or the clock of which is set forward, does not extend its session by this time."""
+    client = world.client()
+    during(
+        world,
+        lambda tx: tx.execute(text("LOCK TABLE issues")),
+        lambda: client.call("GET", "/api/issues", 200),
+        lambda _: world.clock.advance(days=1),
+    )
     assert not alive(client)
 
 

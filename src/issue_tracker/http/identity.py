@@ -65,7 +65,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
     session = find_session(tx, request.settings, cookie, at) if cookie else None
     if cookie and session:
         # Set before the CSRF token is checked, so that a refusal, too, is logged and recorded as this user's.
-        identity = request.set_identity(Identity(session.actor(request.request_id), session, cookie))
+        identity = request.set_identity(Identity(session.actor(request.request_id), at, session, cookie))
         request.known_session = True
         header = request.header("x-csrf-token")
         if not request.safe and not csrf_matches(cookie, csrf_field() if header is None else header):
@@ -73,7 +73,7 @@ def authenticate(tx: Connection, request: Request, csrf_field: Callable[[], str 
         return identity
     note_known_session(tx, request)
     holder = find_bearer(request, lambda token: find_token(tx, request.settings, token, at))
-    identity = request.set_identity(Identity(holder.actor(request.request_id), token=holder))
+    identity = request.set_identity(Identity(holder.actor(request.request_id), at, token=holder))
     if not request.safe:
         if cookie is not None:
             raise Forbidden(CSRF_REFUSED)
@@ -133,18 +133,18 @@ def require_proof(identity: Identity, proof: Proof) -> None:
 def record_use(request: Request, identity: Identity) -> None:
     """Updates the session's idle limit, or the token's time of last use, with at most one write a minute."""
     until = valid_until(request.settings, identity)
-    if until is not None and until > now():
+    if until is not None and until > identity.at:
         return
     try:
         # A read request never waits for a writer: during an import, a later request records the use.
         with request.database.write(wait_seconds=0) as tx:
             if identity.session is not None:
-                touch_session(tx, identity.session.id, now())
-                touch_visit(tx, identity.session.user_id, now())
+                touch_session(tx, identity.session.id, identity.at)
+                touch_visit(tx, identity.session.user_id, identity.at)
             elif identity.token is not None:
-                touch_token(tx, identity.token.id, now())
+                touch_token(tx, identity.token.id, identity.at)
             elif identity.scim is not None:
-                touch_scim_token(tx, identity.scim.id, now())
+                touch_scim_token(tx, identity.scim.id, identity.at)
     except Unavailable:
         return  # the request itself may still succeed; a later one records the use
 

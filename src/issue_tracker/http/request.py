@@ -46,9 +46,13 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """The sender of a request and the credential: a session with its cookie's token, an API token, or a SCIM token."""
+    """The sender of a request and the credential: a session with its cookie's token, an API token, or a SCIM token.
+
+    `at` is when the credential was found valid (UTC): it was used then, whatever time the request takes.
+    """
 
     actor: Actor
+    at: datetime
     session: Session | None = None
     session_token: str | None = None
     token: TokenHolder | None = None

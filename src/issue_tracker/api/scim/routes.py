@@ -50,8 +50,9 @@ class ScimRoute(Route, frozen=True, kw_only=True):
 
     def identify(self, tx: Connection, request: Request) -> Identity:
         """Authenticates the identity provider by its SCIM token. Raises Unauthenticated."""
-        holder = find_bearer(request, lambda token: find_scim_token(tx, request.settings, token, now()))
-        return request.set_identity(Identity(holder.actor(request.request_id), scim=holder))
+        at = now()
+        holder = find_bearer(request, lambda token: find_scim_token(tx, request.settings, token, at))
+        return request.set_identity(Identity(holder.actor(request.request_id), at, scim=holder))
 
     def admit(self, identity: Identity) -> None:
         """Admits every SCIM token."""
