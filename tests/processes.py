@@ -243,7 +243,7 @@ def running(pid: int) -> bool:
     """Returns whether a process exists and is not a zombie."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second one if the process ends between opening and reading
         return False
 
 
