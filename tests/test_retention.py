@@ -85,6 +85,22 @@ def test_zero_days_retains_everything_but_sessions(world: World) -> None:
     assert counts(world) == before | {"sessions": 0, "sign_in_failures": 0}
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_kind_that_cannot_be_deleted_does_not_keep_the_others(world: World) -> None:
+    given_old_rows(world)
+    due = pending(world)
+    with world.database.write() as tx:
+        tx.execute(text("CREATE TRIGGER broken BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'broken'); END"))
+    try:
+        Retention(world.database, world.server.settings).prune(clock.now())
+        remaining = counts(world)
+    finally:
+        with world.database.write() as tx:
+            tx.execute(text("DROP TRIGGER broken"))
+    assert remaining["sessions"] > 0
+    assert (remaining["sign_in_failures"], remaining["deliveries"]) == (0, due)
+
+
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_one_process_deletes_at_a_time(world: World) -> None:
     given_old_rows(world)

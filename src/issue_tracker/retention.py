@@ -101,6 +101,10 @@ class Retention:
                     deleted += piece
                     if self._closed.wait(PAUSE_SECONDS):
                         return
+            except Unavailable:
+                raise
+            except Exception:  # the other kinds must be deleted; the log has the reason
+                log.exception("retention failed", kind=kind)
             finally:
                 if deleted:
                     log.info("deleted what is older than its retention", kind=kind, rows=deleted)

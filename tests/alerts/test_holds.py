@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from sqlalchemy import update
+
+from issue_tracker.alerts.due import DueAlerts
+from issue_tracker.database.tables import alerts
 from tests.alerts.test_alerts import listed, statuses
 from tests.alerts.test_receivers import given_receiver, send
 from tests.alerts.test_rules import given_rule, message, wait
@@ -102,3 +106,16 @@ def test_the_companies_of_a_group_are_those_after_the_hold(world: World) -> None
     assert statuses(world, "LineDown")["Fabrikam"] == "investigating"
     assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
     assert listed(world, "?state=firing") == []
+
+
+def test_an_alert_that_cannot_be_handled_does_not_delay_the_others(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, hold_minutes=10)
+    names = ["Contoso", "Fabrikam", "Acme Manufacturing"]
+    for company in names:
+        assert send(world, path, message(company=company)) == {"received": 1, "held": 1}
+    with world.database.write() as tx:
+        tx.execute(update(alerts).where(alerts.c.company_text == "Contoso").values(labels="{"))
+    world.clock.advance(minutes=11)
+    DueAlerts(world.database).handle_all(world.clock.now())
+    assert statuses(world, "LineDown") == dict.fromkeys(names[1:], "investigating")

@@ -56,8 +56,13 @@ class DueAlerts:
         for alert_id in due:
             if self._closed.is_set():
                 break
-            with self._database.write() as tx:
-                handled += _handle(tx, alert_id, at)
+            try:
+                with self._database.write() as tx:
+                    handled += _handle(tx, alert_id, at)
+            except Unavailable:
+                raise
+            except Exception:  # the other alerts must be handled; the log has the reason
+                log.exception("handling an alert that is due failed", alert=alert_id)
         return handled
 
 
