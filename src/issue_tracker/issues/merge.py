@@ -32,7 +32,10 @@ from issue_tracker.issues.queries.issue import (
     list_members,
 )
 from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alerts_that_opened, lock_alerts_of
+from issue_tracker.issues.queries.search import search_key
+from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.issues.updates.queries import list_ids_for_all
+from issue_tracker.names import UpdateText
 from issue_tracker.new_names import Kind, forget
 from issue_tracker.status import RANKED, Status
 
@@ -87,8 +90,9 @@ def merge_issues(
     tx: Connection, actor: Actor, source: IssueHead, target: IssueHead, *, dry_run: bool = False
 ) -> IssueHead:
     """Merges `source` into `target`, and returns the changed `target`. The names, the number and the external key of
-    `source`, its updates and alerts lead to `target`, which also gets its tags and references, and the fields that
-    `target` lacks. The updates remain for the companies of `source`.
+    `source`, its updates and alerts lead to `target`, which also gets its tags and references, and the description and
+    the fields that `target` lacks. The updates remain for the companies of `source`. If both have a description, that
+    of `source` becomes an internal update for these, because events do not contain it.
 
     Both must have been read with a lock in this transaction. A dry run writes the same without recording it; its caller
     must roll it back. Raises what plan_merge raises.
@@ -103,14 +107,15 @@ def merge_issues(
     changes = [
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field="merged", before=source.name, after=target.name)
     ]
-    if not held.keys() <= {member.company.company_id for member in members}:
-        _address_updates(tx, actor, source, members)
-    _delete_source(tx, source, target)
     own = [member.company.company_id for member in members]
+    covers_all = held.keys() <= set(own)
+    if not covers_all:
+        _address_updates(tx, actor, source, own)
+    _delete_source(tx, source, target)
     # If the target has no key, it gets that of the source.
     former_key = source.fields.external_key if target.fields.external_key else None
     redirect_names(tx, source.issue_id, source.name, target.issue_id, at, own, former_key)
-    changes += _merge_fields(tx, source, target)
+    changes += _merge_fields(tx, source, target, at)
     new = [member for member in members if member.company.company_id not in held]
     sources = {member.company.company_id: member.times for member in members}
     for status in RANKED:
@@ -130,7 +135,12 @@ def merge_issues(
     if not dry_run:
         record(tx, actor, changes, at)
         _let_alerts_clear(tx, members, held, *opened)
-    return get_issue_head_by_id(tx, actor, target.issue_id)
+    remaining = get_issue_head_by_id(tx, actor, target.issue_id)
+    if source.description and source.description != remaining.description and not dry_run:
+        text = UpdateText(f"The description of “{source.name}” was:\n\n{source.description}")
+        readers = None if covers_all else [member.company for member in members] or None
+        add_update(tx, actor, remaining, text, companies=readers)
+    return remaining
 
 
 def _refuse_too_many(
@@ -170,12 +180,11 @@ def _merged_times(there: AssignmentTimes, here: AssignmentTimes) -> AssignmentTi
     return AssignmentTimes(there.status_since, min(starts, default=None))
 
 
-def _address_updates(tx: Connection, actor: Actor, source: IssueHead, members: Sequence[Member]) -> None:
-    """Makes the updates that are for all companies of the source remain for these: the other companies of the target
-    must not read a text that was written for other customers.
+def _address_updates(tx: Connection, actor: Actor, source: IssueHead, own: Sequence[int]) -> None:
+    """Makes the updates that are for all companies of the source, `own`, remain for these: the other companies of the
+    target must not read a text that was written for other customers.
     """
     ids = list_ids_for_all(tx, actor, source.issue_id)
-    own = [member.company.company_id for member in members]
     rows = [{"update_id": update_id, "company_id": company_id} for update_id in ids for company_id in own]
     if rows:
         tx.execute(insert(update_companies), rows)
@@ -221,18 +230,26 @@ def _delete_source(tx: Connection, source: IssueHead, target: IssueHead) -> None
     forget(tx, Kind.ISSUE, source.issue_id)
 
 
-def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead) -> list[Change]:
-    """Copies tags and references to the target, and other fields that it lacks. Returns the changes to record."""
-    found = merged_fields(tx, target.fields, source.fields)
-    if found:
-        values = {change.column: change.stored for change in found}
-        tx.execute(update(issues).where(issues.c.issue_id == target.issue_id).values(values))
-        index_fields(tx, target.issue_id, found)
+def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead, at: datetime) -> list[Change]:
+    """Copies tags and references to the target, and the description and other fields that it lacks. Returns the changes
+    to record.
+    """
     subject = Subject(target.issue_id, target.name)
-    return [
+    changes: list[Change] = []
+    values: dict[str, object] = {}
+    if source.description and not target.description:
+        values |= {"description": source.description, "description_key": search_key(source.description)}
+        changes.append(Change(type=EventType.ISSUE_UPDATED, issue=subject, field="description", note="description"))
+    found = merged_fields(tx, target.fields, source.fields)
+    values |= {change.column: change.stored for change in found}
+    if values:
+        tx.execute(update(issues).where(issues.c.issue_id == target.issue_id).values(**values, edited_at=at))
+        index_fields(tx, target.issue_id, found)
+    changes += [
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field=one.name, before=one.before, after=one.after)
         for one in found
     ]
+    return changes
 
 
 def _merge_assignment_fields(
