@@ -86,6 +86,10 @@ def _handle(tx: Connection, alert_id: int, at: datetime) -> bool:
     if alert.state is AlertState.RESOLVED:
         clear_assignment(tx, receiver.actor(), alert, alert.summary)
         return True
+    if not receiver.active:
+        # Nor does it open anything when the receiver is switched on again: it may have been resolved meanwhile. The
+        # next message that repeats it opens its issue at once, because its hold is over.
+        return True
     try:
         with savepoint(tx):
             end_hold(tx, receiver, alert, labels_of(row.labels), row.url)
