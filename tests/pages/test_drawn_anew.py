@@ -3,10 +3,10 @@ updated.
 """
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from tests.chromium import ready
-from tests.pages.conftest import Browse, saved
+from tests.chromium import WIDE, ready
+from tests.pages.conftest import NARROW, Browse, saved
 from tests.world import COMPANIES, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -43,6 +43,38 @@ def test_selection_note_and_focus_remain_when_updates_are_shown(world: World, br
     expect(page.locator("#picked")).to_have_text("1 selected")
     expect(note).to_have_value("Called all of them")
     expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_be_focused()
+
+
+UNCOVERED = """button => {
+  const { left, right, top, bottom } = button.getBoundingClientRect();
+  const overlaps = (box) => box.left < right && box.right > left && box.top < bottom && box.bottom > top;
+  return [...document.querySelectorAll(":is(a, button, input, select, summary, h1, td, th, p)")]
+    .filter((each) => each !== button && each.checkVisibility() && overlaps(each.getBoundingClientRect()))
+    .map((each) => each.outerHTML.slice(0, 80));
+}"""
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_button_for_updates_covers_nothing_and_moves_nothing(
+    world: World, browse: Browse, viewport: ViewportSize
+) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    group = {"name": "North", "company_names": ["Contoso"]}  # the page of the issue then has fields above the companies
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    places = "() => [...document.querySelectorAll('#results *')].map(each => each.getBoundingClientRect().toJSON())"
+    for path in ("/", "/matrix", f"/issues/{issue_id}"):
+        page = live(browse("tess", path, viewport=viewport))
+        before = page.evaluate(places)
+        world.client("omar").call("PUT", "/api/issues/Slow%20mail", 200, json={"description": f"Seen on {path}"})
+
+        button = page.get_by_role("button", name="Show 1 update")
+        expect(button).to_be_visible()
+        assert button.evaluate(UNCOVERED) == [], path
+        assert page.evaluate(places) == before, path
+
+        button.press("Enter")
+        expect(button).to_be_hidden()
+        expect(page.locator("#results")).to_be_focused()
 
 
 def test_many_changes_of_one_request_cause_few_layouts(world: World, browse: Browse) -> None:

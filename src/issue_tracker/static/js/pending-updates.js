@@ -22,6 +22,8 @@ const state = {
 /** Forgets all updates: the results have just been loaded. */
 export function clearUpdates() {
   state.requests.clear();
+  const button = document.getElementById("updates");
+  if (button) button.hidden = true;
 }
 
 /** @param {TrackerEvent} event */
@@ -29,6 +31,7 @@ export function countUpdate(event) {
   if (!document.getElementById("updates")) return;
   state.requests.add(event.request_id || event.event_id);
   const button = byId("updates");
+  button.dataset.count = String(state.requests.size);
   button.textContent = `Show ${state.requests.size} ${state.requests.size === 1 ? "update" : "updates"}`;
   button.hidden = false;
 }

@@ -5,8 +5,8 @@ import { headOf, placeOf, placesNamed } from "./places.js";
 import { showCount } from "./selection.js";
 
 /**
- * Finds the element that had the focus last. The button that shows the updates is ignored, because it disappears with
- * the old results.
+ * Finds the element that had the focus last. The button that shows the updates is ignored, because it disappears when
+ * the results are replaced.
  * @type {(() => HTMLElement | null | undefined) | null}
  */
 let findFocused = null;
@@ -28,7 +28,7 @@ export function record() {
   const frame = before.querySelector(".matrix-frame");
   const page = { left: scrollX, top: scrollY };
   const matrix = { left: frame?.scrollLeft ?? 0, top: frame?.scrollTop ?? 0 };
-  const focused = before.contains(document.activeElement);
+  const focused = before.contains(document.activeElement) || document.activeElement?.id === "updates";
   return () => {
     const results = byId("results");
     for (const box of all("[name=on][type=checkbox]", results, HTMLInputElement)) box.checked = checked.has(box.value);
