@@ -26,8 +26,10 @@ def test_a_restored_text_does_not_undo_the_changes_of_others(world: World, brows
 
     expect(page.get_by_label("Tags")).to_have_value("mail")
     expect(page.get_by_label("Description")).to_have_value("As Omar found it")
+    world.client("omar").call("PUT", "/api/issues/Slow%20mail", 200, json={"description": "As Omar left it"})
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#flash")).to_contain_text("Saved.")
+    assert world.client().call("GET", "/api/issues/Slow%20mail", 200)["description"] == "As Omar left it"
     ready(page)
     edit(page)
     page.get_by_label("Description").fill("As Tess sees it")

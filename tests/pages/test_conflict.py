@@ -58,6 +58,50 @@ def test_a_field_that_was_not_edited_causes_no_conflict(world: World, browse: Br
     assert description(world) == "As Tess saw it"
 
 
+def test_only_edited_fields_conflict_or_are_overwritten(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_text("Edit this issue").click()
+    page.get_by_label("Tags").fill("mail")
+    page.get_by_label("References").fill("no reference")
+    change = {"description": "As Omar saw it", "new_name": "Slower mail"}
+    world.client("omar").call("PUT", "/api/issues/Slow%20mail", 200, json=change)
+
+    page.get_by_role("button", name="Save").click()  # refused: the form is shown again, with the new description
+    expect(page.get_by_label("References")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Description")).to_have_value("As Omar saw it")
+    expect(page.get_by_label("Tags")).to_have_value("mail")
+    page.get_by_label("References").fill("")
+    change = {"description": "As Ada saw it", "owner": "ada@helpdesk.example"}
+    world.client("ada").call("PUT", "/api/issues/Slower%20mail", 200, json=change)
+    world.client("omar").call("PUT", "/api/issues/Slower%20mail", 200, json={"tags": ["relay"]})
+    world.client("ada").call("PUT", "/api/issues/Slower%20mail", 200, json={"severity": "high"})
+    page.get_by_role("button", name="Save").click()
+
+    conflict = page.locator("#edit-conflict")
+    expect(conflict).to_contain_text("Omar Reyes changed this")
+    expect(page.get_by_label("Description")).to_have_value("As Ada saw it")
+    conflict.get_by_text("Keep mine").click()
+
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    issue = world.client().call("GET", "/api/issues/Slower%20mail", 200)
+    assert (issue["description"], issue["tags"], issue["severity"]) == ("As Ada saw it", ["mail"], "high")
+    assert issue["owner"]["name"] == "Ada Lund"
+
+
+def test_an_edited_field_of_a_refused_form_still_conflicts(world: World) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
+    form = {"name": "Slow mail", "seen_name": "Slow mail", "description": "As Tess saw it", "severity": "none"}
+    form |= {"seen_description": "As it was", "seen_fields": '{"severity": "", "unknown": ""}', "unknown": "x"}
+    world.client("omar").call("PUT", "/api/issues/Slow%20mail", 200, json={"description": "As Omar saw it"})
+
+    refused = world.client().post(f"/issues/{issue_id}/edit", data=form)
+
+    assert refused.status_code == 400 and 'name="seen_description" value="As it was"' in refused.text
+    assert world.client().post(f"/issues/{issue_id}/edit", data=form | {"severity": ""}).status_code == 409
+    assert description(world) == "As Omar saw it"
+
+
 def test_other_line_ends_cause_no_conflict(world: World, browse: Browse) -> None:
     """A description from a file or a client with CR LF, which a browser sends back with LF."""
     body = {"name": "Slow mail", "description": "one\r\ntwo\rthree"}

@@ -120,9 +120,9 @@ def activity(tx: Connection, actor: Actor, wanted: HistoryFilter, before: int | 
     return _history(tx, actor, wanted, before)
 
 
-def last_edit(tx: Connection, actor: Actor, issue_id: int) -> Entry | None:
-    """Returns who last changed an issue's own fields, and when; None if nobody did."""
-    found = find_last_event(tx, actor, [EventType.ISSUE_UPDATED], issue_id)
+def last_edit(tx: Connection, actor: Actor, issue_id: int, fields: Sequence[str]) -> Entry | None:
+    """Returns who last changed one of these fields of an issue, and when; None if nobody did."""
+    found = find_last_event(tx, actor, [EventType.ISSUE_UPDATED], issue_id, fields=fields)
     return None if found is None else _alone(tx, actor, found)
 
 

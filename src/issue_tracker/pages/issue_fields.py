@@ -1,10 +1,10 @@
 """The fields of an issue in forms: as texts that are shown and posted, and as a body of the API.
 
-A form that changes an issue contains the texts that it showed. Unchanged texts are not passed on, so that a user cannot
-overwrite a field that they have not edited.
+A form that changes an issue contains the texts that it showed. Unchanged texts are not passed on: a field that the user
+has not edited overwrites nothing, and causes no conflict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,10 +16,14 @@ from issue_tracker.issues.field_texts import read_references, write_fields
 from issue_tracker.issues.fields import FIELDS
 from issue_tracker.issues.models import DetailedAssignment, Issue, Severity
 from issue_tracker.issues.queries.owners import emails_of, list_technicians
-from issue_tracker.pages.forms import Form
+from issue_tracker.names import one_newline
+from issue_tracker.pages.forms import Form, FormView
 
 SEEN = "seen_fields"
 """The form field that contains the texts that the form showed in the other fields."""
+
+SEEN_TEXTS = {"name": "seen_name", "description": "seen_description"}
+"""The form fields that contain the name and the description that the form showed."""
 
 Texts = dict[str, str]
 
@@ -59,10 +63,42 @@ def seen_texts(form: Form) -> Texts | None:
         raise Invalid("The form is damaged; load the page again.") from None
 
 
-def changed_texts(form: Form, seen: Mapping[str, str]) -> Texts:
+def changed_texts(form: Form, seen: Mapping[str, str], names: Container[str] = FIELDS) -> Texts:
     """Returns the fields whose texts differ from those that the form showed."""
-    posted = {name: value for name, value in form.pairs if name in FIELDS}
-    return {name: text for name, text in posted.items() if text.strip() != seen.get(name, "")}
+    posted = {name: value for name, value in form.pairs if name in names}
+    return {name: text for name, text in posted.items() if text.strip() != seen.get(name, "").strip()}
+
+
+def all_texts(request: Request, issue: Issue) -> Texts:
+    """Returns the name, the description and the fields of an issue as a form shows them."""
+    # Descriptions of earlier versions may contain other line ends, which browsers never send back.
+    own = {"name": str(issue.name), "description": one_newline(issue.description or "")}
+    return own | texts_of(request, issue)
+
+
+def all_seen_texts(form: Form) -> Texts:
+    """Returns the name, the description and the fields that a form says it showed, without fields that it does not
+    mention. Raises Invalid for a damaged form.
+    """
+    own = {name: form.get(seen) for name, seen in SEEN_TEXTS.items()}
+    return own | {name: text for name, text in (seen_texts(form) or {}).items() if name in FIELDS}
+
+
+def take_over(view: FormView, held: Texts) -> Texts:
+    """Puts the present texts into the fields of a form that the user has not edited. Returns the texts that the form
+    shall say it showed: of an edited field the earlier one, unless the form shows the change by another user.
+    """
+    if not view.touched:
+        view.with_defaults(held)
+        return held
+    form = Form(list(view.values.items()), 0)
+    try:
+        seen = all_seen_texts(form)
+    except Invalid:  # of this form, which is refused for that
+        return held
+    edited = changed_texts(form, seen, held)
+    view.values.update({name: text for name, text in held.items() if name not in edited})
+    return held if view.conflict else held | {name: seen[name] for name in edited if name in seen}
 
 
 def body_fields(texts: Mapping[str, str]) -> dict[str, Any]:

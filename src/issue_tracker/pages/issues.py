@@ -14,6 +14,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.issues import operations
 from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.fields import FIELDS
 from issue_tracker.issues.overview import detail
 from issue_tracker.issues.queries.former import find_merged_into
 from issue_tracker.issues.queries.issue import (
@@ -26,12 +27,12 @@ from issue_tracker.issues.queries.issue import (
 from issue_tracker.issues.queries.look_alikes import names_like
 from issue_tracker.issues.undo import undo_id
 from issue_tracker.issues.updates.queries import UpdateFilters
-from issue_tracker.names import one_newline, storable
+from issue_tracker.names import storable
 from issue_tracker.pages.flash import Flash, flash_cookie, with_look_alikes
 from issue_tracker.pages.forms import Form, FormView, ShownForm
 from issue_tracker.pages.group_selection import select_companies
 from issue_tracker.pages.history_query import NEWEST_OF_ISSUE, IssuePageQuery
-from issue_tracker.pages.issue_fields import body_fields, changed_texts, choices, seen_texts, texts_of
+from issue_tracker.pages.issue_fields import all_seen_texts, all_texts, body_fields, changed_texts, choices, take_over
 from issue_tracker.pages.navigation import redirect
 from issue_tracker.pages.pasted_companies import AddedCompanies, chosen_companies
 from issue_tracker.pages.routes import PageRoutes
@@ -56,7 +57,8 @@ def show_issue(
     if into is not None:
         return redirect(f"/issues/{into}")
     issue = load_shown_issue(request.tx, request.actor, issue_id)
-    texts = texts_of(request, issue)
+    texts, edit = all_texts(request, issue), edit or FormView()
+    seen = take_over(edit, texts)
     history = issue_history(request.tx, request.actor, issue_id, query.before)
     only_updates = query.only is not None or query.updates is not None
     return page(
@@ -65,9 +67,10 @@ def show_issue(
         place="issues",
         issue=detail(issue, query.order),
         order=query.order,
-        edit=(edit or FormView()).with_defaults({"name": issue.name, "description": issue.description or "", **texts}),
+        edit=edit,
         owner_email=texts["owner"],
-        seen_fields=msgspec.json.encode(texts).decode(),
+        seen=seen,
+        seen_fields=msgspec.json.encode({name: seen[name] for name in FIELDS}).decode(),
         choices=choices(request, issue),
         groups=list_group_names(request.tx, request.actor),
         selected=select_companies(request, query),
@@ -89,7 +92,7 @@ class ChosenStatus(msgspec.Struct):
 
 
 class ChangedMeanwhile(AppError):
-    """Another user changed the name or description since this form was shown (409); `conflict` is that change."""
+    """Another user changed the same field since this form was shown (409); `conflict` is that change."""
 
     status = 409
     title = "Conflict"
@@ -102,28 +105,24 @@ class ChangedMeanwhile(AppError):
 @routes.post("/issues/{issue_id}/edit", shown_by=show_issue, shown_as="edit", form=ShownForm({"new_name": "name"}))
 def edit(request: Request, form: Form, issue_id: int) -> Response:
     """Changes the fields of an issue, unless this would overwrite a change that the user has not seen."""
-    seen_fields = seen_texts(form)
-    texts = {} if seen_fields is None else changed_texts(form, seen_fields)
-    fields = {"new_name": form.get("name"), **form.fields("description"), **body_fields(texts)}
-    change = form.read(fields, IssueChange)
-    assert change.new_name is not None
-    name = change.new_name
+    seen = all_seen_texts(form)
+    edited = changed_texts(form, seen, seen)
+    fields = {name: text for name, text in edited.items() if name in FIELDS}
+    # The name is always checked, so that an empty form is refused.
+    change = form.read({"new_name": form.get("name"), **form.fields("description"), **body_fields(fields)}, IssueChange)
     issue = get_issue_head_by_id(request.tx, request.actor, issue_id, lock=True)
-    seen = (form.get("seen_name"), form.get("seen_description"))
-    # Descriptions of earlier versions may contain other line ends, which browsers never send back.
-    stored = (issue.name, one_newline(issue.description or ""))
-    moved = seen != stored and (name, change.description) != (issue.name, issue.description)
-    if texts and not moved:
-        held = texts_of(request, load_issue(request.tx, request.actor, issue_id))
-        moved = any(held[field] not in (text, (seen_fields or {}).get(field)) for field, text in texts.items())
-    if moved:
-        raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id))
+    if edited:
+        held = all_texts(request, load_issue(request.tx, request.actor, issue_id))
+        wanted = edited | {"name": str(change.new_name), "description": change.description or ""}
+        moved = [name for name in edited if held[name] not in (wanted[name], seen[name])]
+        if moved:
+            raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id, moved))
     changed = operations.update_issue(
         request.tx,
         request.actor,
         issue,
-        description=change.description,
-        new_name=name,
+        description=change.description if "description" in edited else None,
+        new_name=change.new_name if "name" in edited else None,
         fields=change.resolved(request.tx, request.actor),
     )
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []

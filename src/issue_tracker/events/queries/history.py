@@ -80,15 +80,22 @@ class HistoryPage(msgspec.Struct, frozen=True):
 
 
 def find_last_event(
-    tx: Connection, actor: Actor, types: Sequence[EventType], issue_id: int, company_id: int | None = None
+    tx: Connection,
+    actor: Actor,
+    types: Sequence[EventType],
+    issue_id: int,
+    company_id: int | None = None,
+    fields: Sequence[str] | None = None,
 ) -> Event | None:
-    """Returns the newest event of these types about an issue, or about a company in it; None if there is none. The
-    types are not those of the audit.
+    """Returns the newest event of these types about an issue, about a company in it, or about one of these fields of
+    it; None if there is none. The types are not those of the audit.
     """
     require_helpdesk(actor)
     leading, conditions = _conditions(tx, actor, HistoryFilter(issue_id=issue_id, company_id=company_id))
-    of_types = events.c.type.in_([type_.value for type_ in types])
-    row = tx.execute(_newest(leading, [*conditions, of_types], None, 1)).first()
+    conditions = [*conditions, events.c.type.in_([type_.value for type_ in types])]
+    if fields is not None:
+        conditions.append(events.c.field.in_(fields))
+    row = tx.execute(_newest(leading, conditions, None, 1)).first()
     return None if row is None else event_from_row(row)
 
 

@@ -142,7 +142,7 @@ function restore(form) {
   }
   if (!changed) return sessionStorage.removeItem(keyOf(form));
   const seen = seenFieldsOf(form).map((field) => /** @type {const} */ ([field, field.value]));
-  for (const [field, value] of seen) field.value = values.get(field.name) ?? value;
+  for (const [field, value] of seen) field.value = seenBefore(field.name, value, values);
   form.closest("details")?.setAttribute("open", "");
   const discard = () => {
     form.reset();
@@ -150,6 +150,21 @@ function restore(form) {
     for (const [field, value] of seen) field.value = value;
   };
   form.prepend(restoredNote(form, discard));
+}
+
+/**
+ * Returns what the user has seen according to a hidden field: of restored fields the earlier texts, because a later
+ * change of these by another user is a conflict, and of all others the present ones.
+ * @param {string} name
+ * @param {string} now
+ * @param {Map<string, string | boolean>} values the draft
+ */
+function seenBefore(name, now, values) {
+  const before = values.get(name);
+  if (typeof before !== "string") return now;
+  if (name !== "seen_fields") return values.has(name.replace("seen_", "")) ? before : now;
+  const restored = Object.entries(JSON.parse(before)).filter(([field]) => values.has(field));
+  return JSON.stringify({ ...JSON.parse(now), ...Object.fromEntries(restored) });
 }
 
 /**
