@@ -20,6 +20,7 @@ from issue_tracker.auth.single_sign_on.identities import link_identity
 from issue_tracker.auth.visits import touch_visit
 from issue_tracker.database.engine import Database
 from issue_tracker.database.prepared import Prepared, instant
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import deliveries, delivery_attempts, metadata, spent_challenges
 from issue_tracker.database.types import Instant
 from issue_tracker.settings import Settings
@@ -29,6 +30,25 @@ from tests.server import Server, serving
 from tests.world import PASSWORD, Clock, World
 
 COUNTERS = {"issue_counters": ("statuses", "issues"), "assignment_counters": ("status", "assignments")}
+
+SECRETS = ("secret", "previous_secret", "older_secrets", "password", "refresh_token")
+
+REFRESH_TOKEN = "a refresh token"
+
+OTHER_KEY = (
+    "The secrets of these webhooks were encrypted with another server key: 1. Add that key after the current one in "
+    "ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or give these webhooks new secrets.\n"
+    "Authenticator apps of the users with these ids were encrypted with another server key: 3. Add that key after the "
+    "current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or reset the second factors of these "
+    "users.\n"
+    "The passwords of the mailboxes of the receivers with these ids were encrypted with another server key: 2. Add "
+    "that key after the current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or enter these "
+    "passwords again.\n"
+    "Refresh tokens of sessions of the users with these ids were encrypted with another server key: 3. Add that key "
+    "after the current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or let these users sign in "
+    "again when their sessions end.\n"
+)
+"""What `restore` reports without the key of the source."""
 
 AWKWARD = 'Zürich „1.2“ \\ "\\N" 株式会社 😀'
 
@@ -146,6 +166,7 @@ def fill(url: str) -> tuple[str, str]:
 
 def _sign_in_with_a_provider(server: Server, user_id: int, session: str) -> None:
     """Converts a session to one that a provider has started, and begins another sign-in."""
+    encrypted = ServerKey(server.database, server.settings).keyring().encrypt(REFRESH_TOKEN)
     with server.database.write() as tx:
         identity = link_identity(tx, command_line("tests"), user_id, "https://login.example", AWKWARD, "", clock.now())
         binding = Binding(
@@ -153,7 +174,7 @@ def _sign_in_with_a_provider(server: Server, user_id: int, session: str) -> None
             provider="p",
             provider_name="P",
             provider_sid=AWKWARD,
-            refresh_token="encrypted",
+            refresh_token=encrypted,
             session_minutes=60,
             check_minutes=15,
             proved_at=None,
@@ -170,7 +191,7 @@ def _query(table: Table) -> Select[Any]:
         by, counted = (table.c[name] for name in COUNTERS[table.name])
         total = cast(func.sum(counted), Integer).label("total")
         return select(by, total).group_by(by).having(func.sum(counted) != 0)
-    return select(*[column for column in table.c if column.name not in ("secret", "previous_secret", "password")])
+    return select(*[column for column in table.c if column.name not in SECRETS])
 
 
 def _converter(type_: Any) -> Callable[[Any], Any]:

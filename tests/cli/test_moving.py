@@ -22,10 +22,10 @@ from issue_tracker.database.engine import Database
 from issue_tracker.database.moving import target
 from issue_tracker.database.moving.rows import DERIVED
 from issue_tracker.database.server_key import ServerKey
-from issue_tracker.database.tables import events, webhooks
+from issue_tracker.database.tables import events, provider_sessions, webhooks
 from issue_tracker.events.signing_secrets import readable_secrets
 from issue_tracker.settings import DEFAULT_DATABASE_URL, Settings
-from tests.cli.moved import answers, contents, fill, moved, schema, served, work
+from tests.cli.moved import OTHER_KEY, REFRESH_TOKEN, answers, contents, fill, moved, schema, served, work
 from tests.engines import ENGINES
 from tests.examples import DOCS
 from tests.processes import environment, preloaded, run
@@ -35,17 +35,6 @@ pytestmark = pytest.mark.together
 
 STORED_DUMP = Path(__file__).with_name("dump-0005.jsonl")
 """The lines of a dump that a program with the schema 0005 wrote. Every later version must be able to read it."""
-
-OTHER_KEY = (
-    "The secrets of these webhooks were encrypted with another server key: 1. Add that key after the current one in "
-    "ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or give these webhooks new secrets.\n"
-    "Authenticator apps of the users with these ids were encrypted with another server key: 3. Add that key after the "
-    "current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or reset the second factors of these "
-    "users.\n"
-    "The passwords of the mailboxes of the receivers with these ids were encrypted with another server key: 2. Add "
-    "that key after the current one in ISSUE_TRACKER_SECRET_KEY and run `issue-tracker reencrypt`, or enter these "
-    "passwords again.\n"
-)
 
 PLACEHOLDER = "postgresql://user@host/issue_tracker"
 
@@ -73,14 +62,17 @@ def filled(shared: Shared) -> Filled:
 
 
 def signing_secrets(url: str, **settings: str) -> list[str]:
-    """Returns the secrets of all webhooks, decrypted by a server on this database."""
+    """Returns the secrets of all webhooks, decrypted by a server on this database; it also reads the refresh token."""
     loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]
     database = Database(loaded)
     with database.read() as tx:
         stored = list(tx.execute(select(webhooks.c.secret).order_by(webhooks.c.id)).scalars())
-    found = readable_secrets(ServerKey(database, loaded).keyring(), stored)
+        refresh_token = tx.execute(select(provider_sessions.c.refresh_token)).scalar_one()
+    keyring = ServerKey(database, loaded).keyring()
     database.close()
+    found = readable_secrets(keyring, stored)
     assert len(found) == len(stored) > 0 and not any(secret.startswith("whsec_") for secret in stored)
+    assert keyring.decrypt(refresh_token) == REFRESH_TOKEN
     return found
 
 
@@ -138,7 +130,7 @@ def test_a_dump_contains_everything_and_is_private(
     if old == "sqlite":
         key = Path(source.removeprefix("sqlite:///") + "-key").read_text().strip()
         given = run("reencrypt", database_url=restored, SECRET_KEY=f"{'n' * 40},{key}")
-        assert (given.returncode, given.stdout.splitlines()[0]) == (0, "Encrypted 3 secrets.")
+        assert (given.returncode, given.stdout.splitlines()[0]) == (0, "Encrypted 4 secrets.")
         assert signing_secrets(restored, secret_key="n" * 40) == signing_secrets(source)
     else:
         assert signing_secrets(restored) == signing_secrets(source)

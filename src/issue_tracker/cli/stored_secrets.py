@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from issue_tracker.alerts.mailboxes import stored as mailboxes
 from issue_tracker.auth.factors import totp_secrets
+from issue_tracker.auth.single_sign_on import refresh_tokens
 from issue_tracker.encryption import Keyring
 from issue_tracker.events import signing_secrets
 from issue_tracker.settings import PREFIX
@@ -21,7 +22,7 @@ class Reencrypted(msgspec.Struct, frozen=True):
 
 def has_secrets(tx: Connection) -> bool:
     """Returns whether any encrypted secret is stored."""
-    return signing_secrets.has_secrets(tx) or totp_secrets.has_secrets(tx) or mailboxes.has_secrets(tx)
+    return any(kind.has_secrets(tx) for kind in (signing_secrets, totp_secrets, mailboxes, refresh_tokens))
 
 
 def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
@@ -29,6 +30,7 @@ def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
     signing = signing_secrets.reencrypt(tx, keyring)
     changed, users = totp_secrets.reencrypt(tx, keyring)
     passwords, receivers = mailboxes.reencrypt(tx, keyring)
+    tokens, signed_in = refresh_tokens.reencrypt(tx, keyring)
     problems = []
     if signing.unreadable:
         otherwise = "give these webhooks new secrets"
@@ -40,7 +42,10 @@ def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
     if receivers:
         what = "The passwords of the mailboxes of the receivers with these ids"
         problems.append(_problem(what, receivers, "enter these passwords again"))
-    return Reencrypted(signing.changed + changed + passwords, problems)
+    if signed_in:
+        what = "Refresh tokens of sessions of the users with these ids"
+        problems.append(_problem(what, signed_in, "let these users sign in again when their sessions end"))
+    return Reencrypted(signing.changed + changed + passwords + tokens, problems)
 
 
 def _problem(what: str, ids: Sequence[int], otherwise: str) -> str:
