@@ -73,6 +73,23 @@ def test_an_undo_leaves_an_assignment_that_others_have_added_to(world: World, te
     assert status_of(tess, "O’Neill’s Bar") == "new"
 
 
+def test_an_undo_leaves_the_companies_of_an_issue_that_was_merged_since(world: World, tess: Client) -> None:
+    """The merge records no change of an assignment whose status the other issue agrees with."""
+    world.given_issue("Same fault", {"Contoso": "investigating", "O’Neill’s Bar": "new"})
+    move(tess, "resolved", "finished")
+    move(tess, "investigating", "reopened")
+    move(tess, "new", "assigned", "O’Neill’s Bar")
+    move(tess, "monitoring", "moved", "Fabrikam")
+    body = {"issue_name": "Same fault", "into": "Fault"}
+    world.client("omar").call("POST", "/api/issues/merge", 200, json=body)
+    for request_id in ("reopened", "assigned"):
+        assert undo(tess, request_id) == "It has been changed since; nothing was undone."
+    assert (status_of(tess), status_of(tess, "O’Neill’s Bar")) == ("investigating", "new")
+    assert undo(tess, "moved") == "1 undone."
+    move(tess, "resolved", "after-the-merge")
+    assert undo(tess, "after-the-merge") == "1 undone."
+
+
 def test_changes_that_were_undone_do_not_prevent_an_undo(world: World, tess: Client) -> None:
     omar = world.client("omar")
     move(tess, "investigating", "first")

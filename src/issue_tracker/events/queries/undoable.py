@@ -3,7 +3,7 @@ removed assignments had.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, exists, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import among, numbers
-from issue_tracker.database.tables import events
+from issue_tracker.database.tables import events, merged_companies, merged_issues
 from issue_tracker.events.catalog import STATUS_CHANGES, AssignmentTimes, Event, EventType
 from issue_tracker.events.queries.log import event_from_row
 
@@ -70,7 +70,7 @@ def list_changes_of_request(
 
 def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[AssignmentChange]) -> set[Place]:
     """Returns those assignments of these changes of one request which another request has changed since, unless that
-    one has been undone.
+    one has been undone; also those of companies that another issue had, which has been merged into this one since.
 
     A new owner and new references of an assignment count only if the request has assigned the company: they would be
     lost.
@@ -86,7 +86,32 @@ def list_changed_since(tx: Connection, actor: Actor, changes: Sequence[Assignmen
             continue
         if change.event.type is not EventType.ASSIGNMENT_UPDATED or first.event.type is EventType.ASSIGNMENT_CREATED:
             later[change.place].append(change)
-    return {place for place, found in later.items() if not _all_undone(found)}
+    merged = _merged_since(tx, actor, {place: change.event.event_id for place, change in changed.items()})
+    return merged.union(place for place, found in later.items() if not _all_undone(found))
+
+
+def _merged_since(tx: Connection, actor: Actor, places: Mapping[Place, int]) -> set[Place]:
+    """Returns those of the assignments that an issue had, too, which was merged into theirs after the given event_id.
+
+    The merge records a change of the assignment only if it gets another status.
+    """
+    merge = events.alias()
+    query = (
+        select(merged_issues.c.into_id, merged_companies.c.company_id, merge.c.event_id)
+        .join(merged_companies, merged_companies.c.issue_id == merged_issues.c.issue_id)
+        .join(merge, merge.c.issue_id == merged_issues.c.issue_id)
+        .where(
+            among(merged_issues.c.into_id, "issues", tx.dialect.name),
+            merge.c.type == EventType.ISSUE_DELETED.value,
+            merge.c.event_id > min(places.values(), default=0),
+        )
+    )
+    rows = tx.execute(query, {"issues": numbers(tx, sorted({issue_id for issue_id, _ in places}))})
+    return {
+        (into_id, company_id)
+        for into_id, company_id, event_id in rows
+        if event_id > places.get((into_id, company_id), event_id) and actor.company_access.allows(company_id)
+    }
 
 
 def list_removed_fields(
