@@ -8,9 +8,10 @@ import msgspec
 from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, and_, bindparam, delete, func, or_, select
 
 from issue_tracker.alerts.company_search import CompanySearch
+from issue_tracker.alerts.locking import Batch
 from issue_tracker.alerts.models import AlertOutcome, AlertState, Report, StoredAlert
-from issue_tracker.alerts.operations import receive
-from issue_tracker.alerts.receivers import Receiver, find_receiver_by_id, note_use
+from issue_tracker.alerts.operations import receive, receive_together
+from issue_tracker.alerts.receivers import Receiver, note_use
 from issue_tracker.alerts.rules import Decision, Rule, decide
 from issue_tracker.alerts.senders import Kind, Received
 from issue_tracker.clock import now
@@ -23,9 +24,6 @@ from issue_tracker.status import Status
 LAST_CHARACTER = "\U0010ffff"
 """The last character in the order of keys."""
 
-MOST_SORTED = 500
-"""Maximum number of unsorted alerts to which a changed rule is applied."""
-
 
 def receive_alerts(
     tx: Connection, receiver: Receiver, received: Sequence[Received], request_id: str, *, again: bool = False
@@ -34,9 +32,8 @@ def receive_alerts(
 
     With `again`, the alerts are those of earlier messages, and are not counted again.
     """
-    reports, complete = _sorted(tx, receiver, _stored_rules(tx), received, request_id, again=again)
-    reports |= _left_behind(tx, receiver, complete, reports)
-    outcomes = receive(tx, receiver.actor(request_id), list(reports.values()), receiver_id=receiver.id)
+    planned = plan(tx, receiver, stored_rules(tx), received, request_id, again=again)
+    outcomes = receive_planned(tx, [planned])
     if not again:
         note_use(tx, receiver, now())
     return outcomes
@@ -50,8 +47,8 @@ def receive_all(
     The label `incident` identifies an alert. `over` contains the last sentence about each incident that is over, where
     the sender said one. An alert that a rule ignores is not cleared as long as it fires.
     """
-    rules = _stored_rules(tx)
-    reports, _ = _sorted(tx, receiver, rules, firing, request_id)
+    rules = stored_rules(tx)
+    reports, _, replaced = _sorted(tx, receiver, rules, firing, request_id, again=False)
     ignored = {one.labels["incident"] for one in firing if decide_for(rules, receiver, one.labels).rule.ignore}
     columns = alerts.c.key, alerts.c.labels
     query = select(*columns).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
@@ -61,32 +58,40 @@ def receive_all(
         if row.key not in reports and incident not in ignored:
             gone = Received(key=row.key, state=AlertState.RESOLVED, labels=labels, summary=over.get(incident))
             reports[row.key] = _report(gone, decide_for(rules, receiver, labels), row.key, None)
-    outcomes = receive(tx, receiver.actor(request_id), list(reports.values()), receiver_id=receiver.id)
+    outcomes = receive_planned(tx, [Planned(_batch(receiver, reports, request_id), replaced)])
     note_use(tx, receiver, now())
     return outcomes
 
 
-def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
-    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted, without counting them again.
-
-    Returns the outcomes of those that are not ignored.
+class Planned(msgspec.Struct, frozen=True):
+    """What the alerts of a message will report. `replaced` are the keys of unsorted alerts that each become one alert
+    for every company.
     """
-    of_receivers = alerts.c.unsorted, alerts.c.namespace < 0, alerts.c.state == AlertState.FIRING.value
-    newest = select(alerts.c.alert_id).where(*of_receivers).order_by(alerts.c.alert_id.desc()).limit(MOST_SORTED)
-    columns = alerts.c.namespace, alerts.c.key, alerts.c.labels, alerts.c.summary, alerts.c.url
-    query = select(*columns).where(alerts.c.alert_id.in_(newest), *of_receivers)
-    found: dict[int, list[Received]] = {}
-    # Locked in the order of reports. Otherwise one could be resolved now, and opened by this request afterwards.
-    for row in tx.execute(query.order_by(alerts.c.namespace.desc(), alerts.c.key).with_for_update()):
-        labels = labels_of(row.labels)
-        one = Received(key=row.key, state=AlertState.FIRING, labels=labels, summary=row.summary, url=row.url)
-        found.setdefault(-row.namespace, []).append(one)
-    outcomes: list[AlertOutcome] = []
-    for receiver_id, received in sorted(found.items()):
-        receiver = find_receiver_by_id(tx, receiver_id)
-        if receiver is not None:
-            outcomes += receive_alerts(tx, receiver, received, request_id, again=True)
-    return outcomes
+
+    batch: Batch
+    replaced: Sequence[str]
+
+
+def plan(
+    tx: Connection,
+    receiver: Receiver,
+    rules: Sequence[Rule],
+    received: Sequence[Received],
+    request_id: str,
+    *,
+    again: bool = False,
+) -> Planned:
+    """Applies the rules to alerts without changing anything. `again` is as for `receive_alerts`."""
+    reports, complete, replaced = _sorted(tx, receiver, rules, received, request_id, again=again)
+    reports |= _left_behind(tx, receiver, complete, reports)
+    return Planned(_batch(receiver, reports, request_id), replaced)
+
+
+def receive_planned(tx: Connection, planned: Sequence[Planned]) -> list[AlertOutcome]:
+    """Does what was planned for one message, or for the alerts of several receivers. Returns the outcomes in order."""
+    for each in planned:
+        _forget_unsorted(tx, each)
+    return receive_together(tx, [each.batch for each in planned])
 
 
 def end_hold(tx: Connection, receiver: Receiver, alert: StoredAlert, labels: dict[str, str], url: str | None) -> None:
@@ -96,7 +101,7 @@ def end_hold(tx: Connection, receiver: Receiver, alert: StoredAlert, labels: dic
     now. Raises what `receive` raises.
     """
     one = Received(key=alert.key, state=AlertState.FIRING, labels=labels, summary=alert.summary, url=url)
-    decision = decide_for(_stored_rules(tx), receiver, labels)
+    decision = decide_for(stored_rules(tx), receiver, labels)
     actor = receiver.actor()
     names = CompanySearch(tx, actor).names(decision.company_by, decision.company)
     company = next((name for name in names if key(name) == alert.company_key), None)
@@ -126,7 +131,8 @@ def labels_of(stored: str | None) -> dict[str, str]:
     return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
 
 
-def _stored_rules(tx: Connection) -> list[Rule]:
+def stored_rules(tx: Connection) -> list[Rule]:
+    """Returns the rules in their order."""
     return [msgspec.json.decode(definition, type=Rule) for (definition,) in _rules.all(tx)]
 
 
@@ -137,12 +143,11 @@ def _sorted(
     received: Sequence[Received],
     request_id: str,
     *,
-    again: bool = False,
-) -> tuple[dict[str, Report], dict[str, Decision]]:
-    """Returns the reports of the alerts that are not ignored, by key, and deletes unsorted alerts that they replace.
-
-    Also returns the decisions on the received alerts of which the reports are complete: what else fires under their
-    keys is over.
+    again: bool,
+) -> tuple[dict[str, Report], dict[str, Decision], list[str]]:
+    """Returns the reports of the alerts that are not ignored, by key; the decisions on the received alerts of which the
+    reports are complete, so that what else fires under their keys is over; and the keys of unsorted alerts that the
+    reports replace.
     """
     search = CompanySearch(tx, receiver.actor(request_id))
     reports: dict[str, Report] = {}
@@ -164,8 +169,7 @@ def _sorted(
             sorted_out.append(one.key)
         # If an alert is listed twice, the last state counts.
         reports |= {report.key: report for report in _reports(one, decision, names, again=again)}
-    _forget_unsorted(tx, receiver, sorted_out)
-    return reports, complete
+    return reports, complete, sorted_out
 
 
 def _left_behind(
@@ -218,10 +222,13 @@ def _report(
     )
 
 
-def _forget_unsorted(tx: Connection, receiver: Receiver, keys: Sequence[str]) -> None:
-    """Deletes the unsorted alerts whose keys are replaced by one key per company."""
-    if keys:
-        same = alerts.c.namespace == -receiver.id, alerts.c.key.in_(keys), alerts.c.unsorted
+def _batch(receiver: Receiver, reports: Mapping[str, Report], request_id: str) -> Batch:
+    return Batch(receiver.actor(request_id), -receiver.id, list(reports.values()))
+
+
+def _forget_unsorted(tx: Connection, planned: Planned) -> None:
+    if planned.replaced:
+        same = alerts.c.namespace == planned.batch.namespace, alerts.c.key.in_(planned.replaced), alerts.c.unsorted
         tx.execute(delete(alerts).where(*same))
 
 

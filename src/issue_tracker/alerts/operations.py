@@ -5,7 +5,7 @@ can change an assignment, and only if no person has changed it since. So a techn
 issue or remove the company from it, and the next repetition does not revert that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -22,17 +22,15 @@ from issue_tracker.alerts.assignment import (
     store,
 )
 from issue_tracker.alerts.flapping import noted, say_flapping
+from issue_tracker.alerts.locking import Batch, LockedBatch, columns_of_details, columns_of_names, lock_batches
 from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, Report, StoredAlert
-from issue_tracker.alerts.queries import lock_alerts, namespace
-from issue_tracker.alerts.repetitions import count_repetitions, is_repetition
+from issue_tracker.alerts.queries import namespace
+from issue_tracker.alerts.repetitions import count_repetitions
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import Company, find_companies, get_companies_by_id, lock_for_assignment
-from issue_tracker.database.tables import alerts
-from issue_tracker.database.upserts import upsert
+from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
 from issue_tracker.errors import NotFound
 from issue_tracker.issues.assignments import refuse_archived
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.former import lock_issues
 from issue_tracker.issues.queries.issue import find_status
 from issue_tracker.names import key
 from issue_tracker.status import Status
@@ -47,27 +45,28 @@ def receive(
     `again`. Raises NotFound for an unknown company of a strict report, Invalid for its `issue` if no issue can have
     that name, and Forbidden without helpdesk access; nothing was changed then.
     """
-    require_helpdesk(actor)
+    whose = namespace(actor) if receiver_id is None else -receiver_id
+    return receive_together(tx, [Batch(actor, whose, reports)])
+
+
+def receive_together(tx: Connection, batches: Sequence[Batch]) -> list[AlertOutcome]:
+    """Like `receive`, for several receivers, each with one batch. Returns the outcomes in the order of the batches."""
+    for batch in batches:
+        require_helpdesk(batch.actor)
     at = now()
-    stored = _lock(tx, actor, namespace(actor) if receiver_id is None else -receiver_id, reports, at)
-    others = [report for report in reports if not is_repetition(report, stored.get(report.key))]
-    wanted = [report.company for report in others if report.company is not None]
-    known = find_companies(tx, actor, wanted) if wanted else {}
-    if len(others) > 1:
-        _lock_subjects(tx, actor, others, stored, known)
-    outcomes: dict[str, AlertOutcome] = {}
+    locked = lock_batches(tx, batches, at)
+    outcomes: dict[tuple[int, str], AlertOutcome] = {}
+    changing = [(each, report) for each in locked for report in each.changing]
     # New issues are always opened in the same order, so that two senders do not deadlock.
-    for report in sorted(others, key=lambda report: key(report.issue or "")):
-        alert = stored.get(report.key)
-        if alert is None:
-            outcomes[report.key] = outcome_of(report.key, report.state, AlertAction.IGNORED, count=0)
-        elif report.state is AlertState.FIRING:
-            outcomes[report.key] = _fire(tx, actor, report, alert, known.get(key(report.company or "")), at)
-        else:
-            outcomes[report.key] = _clear(tx, actor, report, alert, at)
-    repeated = [stored[report.key] for report in reports if report.key not in outcomes]
-    outcomes |= count_repetitions(tx, actor, repeated, at, again=any(report.again for report in reports))
-    return [outcomes[report.key] for report in reports]
+    for each, report in sorted(changing, key=lambda one: key(one[1].issue or "")):
+        outcomes[each.batch.namespace, report.key] = _apply(tx, each, report, at)
+    for each in locked:
+        whose, reports = each.batch.namespace, each.batch.reports
+        repeated = [each.stored[report.key] for report in reports if (whose, report.key) not in outcomes]
+        again = any(report.again for report in reports)
+        counted = count_repetitions(tx, each.batch.actor, repeated, at, again=again)
+        outcomes |= {(whose, alert_key): outcome for alert_key, outcome in counted.items()}
+    return [outcomes[batch.namespace, report.key] for batch in batches for report in batch.reports]
 
 
 def outcome_of(
@@ -92,41 +91,13 @@ def outcome_of(
     )
 
 
-def _lock(tx: Connection, actor: Actor, whose: int, reports: Sequence[Report], at: datetime) -> dict[str, StoredAlert]:
-    """Locks and returns the alerts of the reports by key; new firing alerts are inserted with a count of 0."""
-    found = lock_alerts(tx, actor, whose, [report.key for report in reports])
-    new = {
-        report.key: report
-        for report in sorted(reports, key=lambda report: report.key)
-        if report.state is AlertState.FIRING and report.key not in found
-    }
-    if not new:
-        return found
-    same = {"namespace": whose, "count": 0, "first_at": at, "changed_at": at, "last_at": at}
-    rows = [{**same, **_names(report), **_details(report), "key": report.key} for report in new.values()]
-    tx.execute(upsert(tx, alerts).on_conflict_do_nothing(), rows)
-    return found | lock_alerts(tx, actor, whose, new)
-
-
-def _lock_subjects(
-    tx: Connection,
-    actor: Actor,
-    reports: Sequence[Report],
-    stored: Mapping[str, StoredAlert],
-    known: Mapping[str, Company],
-) -> None:
-    """Locks the companies, and then the issues, that several reports may be about. In the order of the reports, which
-    may contain former names or none, two senders would deadlock. On SQLite, changes wait for each other anyway.
-    """
-    if tx.dialect.name == "sqlite":
-        return
-    firing = [report for report in reports if report.state is AlertState.FIRING]
-    assigned = {company_id for report in firing if (company_id := stored[report.key].company_id) is not None}
-    companies = {one.company_id: one for one in known.values()} | get_companies_by_id(tx, actor, assigned)
-    lock_for_assignment(tx, actor.company_access, companies.values())
-    places = [stored[report.key].issue_id for report in reports if report.key in stored]
-    names = [report.issue for report in firing if report.issue is not None]
-    lock_issues(tx, actor, [issue_id for issue_id in places if issue_id is not None], names)
+def _apply(tx: Connection, locked: LockedBatch, report: Report, at: datetime) -> AlertOutcome:
+    actor, alert = locked.batch.actor, locked.stored.get(report.key)
+    if alert is None:
+        return outcome_of(report.key, report.state, AlertAction.IGNORED, count=0)
+    if report.state is AlertState.FIRING:
+        return _fire(tx, actor, report, alert, locked.known.get(key(report.company or "")), at)
+    return _clear(tx, actor, report, alert, at)
 
 
 def _fire(
@@ -142,7 +113,7 @@ def _fire(
     if report.strict and not accepted:
         _refuse(report, company)
     count = alert.count + (not report.again) if repeated else 1
-    values = _details(report) | {"count": count, "due_at": None, "unsorted": False}
+    values = columns_of_details(report) | {"count": count, "due_at": None, "unsorted": False}
     if not report.again:
         values["last_at"] = at
     if not repeated:
@@ -156,7 +127,7 @@ def _fire(
                 # The names remain those of the assignment that it keeps, even if the report contains others.
                 store(tx, alert, **values)
                 return outcome
-    values |= _names(report)
+    values |= columns_of_names(report)
     if report.issue is None or company is None or not accepted:
         store(tx, alert, **values | {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None})
         return outcome_of(report.key, report.state, AlertAction.UNSORTED, count=count)
@@ -211,25 +182,3 @@ def _refuse(report: Report, company: Company | None) -> NoReturn:
     if company is not None:
         refuse_archived([company], f"{report.field}company")
     raise NotFound(f"There is no company called “{report.company}”.")
-
-
-def _names(report: Report) -> dict[str, object]:
-    """Returns the columns with the names of the issue and of the company. They must be stored together with the ids."""
-    return {
-        "issue_text": report.issue or "",
-        "issue_key": key(report.issue or ""),
-        "company_text": report.company or "",
-        "company_key": key(report.company or ""),
-    }
-
-
-def _details(report: Report) -> dict[str, object]:
-    """Returns the other columns of a report, except for its key."""
-    return {
-        "state": report.state.value,
-        "severity": report.severity and report.severity.value,
-        "summary": report.summary or None,
-        "url": report.url,
-        "labels": None if report.labels is None else msgspec.json.encode(report.labels).decode(),
-        "cleared_status": report.cleared_status.value,
-    }

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.alerts.company_search import CompanySearch
-from issue_tracker.alerts.messages import sort_again
 from issue_tracker.alerts.models import AlertOutcome
 from issue_tracker.alerts.rules import DEFAULT, Rule, decide
 from issue_tracker.alerts.senders import Kind
+from issue_tracker.alerts.sorting import sort_again
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.companies.queries import find_companies
 from issue_tracker.database.engine import created_id

@@ -1,30 +1,34 @@
 """Undo of a rule: it is deleted, and what it did to the alerts that are firing is reverted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.assignment import find_subject, is_unchanged
-from issue_tracker.alerts.messages import decide_for, labels_of, sort_again
+from issue_tracker.alerts.locking import Batch, lock_ahead
+from issue_tracker.alerts.messages import decide_for, labels_of
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.queries import is_kept_open_by_another, is_left_by_alerts
 from issue_tracker.alerts.receivers import list_receivers
 from issue_tracker.alerts.rule_list import delete_rule, get_rule, list_rules, lock_rules
-from issue_tracker.companies.queries import get_companies_by_id, lock_for_assignment
-from issue_tracker.database.prepared import among, numbers
+from issue_tracker.alerts.senders import Received
+from issue_tracker.alerts.sorting import (
+    MOST_SORTED,
+    SORTED_AND_FIRING,
+    lock_unsorted,
+    plan_again,
+    received_again,
+    sort_again,
+)
 from issue_tracker.database.tables import alerts
 from issue_tracker.issues.assignments import unassign
 from issue_tracker.issues.operations import delete_issue
-from issue_tracker.issues.queries.former import lock_issues
 from issue_tracker.issues.queries.issue import find_issue_head_by_id
 
 MOST_UNSORTED = 10_000
 """Maximum number of firing alerts that are compared with the rule, the newest first."""
-
-_columns = [alerts.c[name] for name in ("alert_id", "namespace", "key", "company_key", "issue_id", "company_id")]
-_sorted_and_firing = (alerts.c.state == AlertState.FIRING.value, alerts.c.unsorted.is_(False))
 
 
 def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
@@ -39,18 +43,21 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
     lock_rules(tx)
     get_rule(tx, actor, rule_id)
     several = _sorted_by(tx, actor, rule_id)
-    count = 0
-    rows = _lock(tx, list(several))
+    locked = lock_unsorted(tx, list(several))
+    rows = [row for row in locked if not row.unsorted]
+    # The alert for each of several companies has the key of the received alert, followed by the company.
+    keys = {
+        row.alert_id: row.key.removesuffix(f"@{row.company_key}") if several.get(row.alert_id) else row.key
+        for row in locked
+    }
+    company_ids = {row.company_id for row in rows if row.company_id is not None}
     issue_ids = {row.issue_id for row in rows if row.issue_id is not None}
-    # Companies are locked before issues, as in a report: the remaining rules may assign them to other issues.
-    companies = get_companies_by_id(tx, actor, {row.company_id for row in rows if row.company_id is not None})
-    lock_for_assignment(tx, actor.company_access, companies.values())
-    lock_issues(tx, actor, issue_ids)
+    # Together with what the remaining rules find: locked one after the other, they would deadlock with other changes.
+    lock_ahead(tx, actor, _plan_without(tx, actor, rule_id, locked, keys), company_ids, issue_ids)
+    count = 0
     for row in rows:
         unchanged = row.issue_id is not None and is_unchanged(tx, actor, row.issue_id, row.company_id)
-        # The alert for each of several companies has the key of the received alert, followed by the company.
-        received_key = row.key.removesuffix(f"@{row.company_key}") if several[row.alert_id] else row.key
-        count += _make_unsorted(tx, row, received_key)
+        count += _make_unsorted(tx, row, keys[row.alert_id])
         if unchanged and not is_kept_open_by_another(tx, actor, row.alert_id, row.issue_id, row.company_id):
             _unassign(tx, actor, row)
     delete_rule(tx, actor, rule_id)
@@ -66,7 +73,7 @@ def _sorted_by(tx: Connection, actor: Actor, rule_id: int) -> dict[int, bool]:
     rules = [one.rule for one in stored]
     [undone] = [one.rule for one in stored if one.id == rule_id]
     receivers = {receiver.id: receiver for receiver in list_receivers(tx, actor)}
-    firing = select(alerts.c.alert_id, alerts.c.namespace, alerts.c.labels).where(*_sorted_and_firing)
+    firing = select(alerts.c.alert_id, alerts.c.namespace, alerts.c.labels).where(*SORTED_AND_FIRING)
     newest = firing.where(alerts.c.namespace < 0).order_by(alerts.c.alert_id.desc()).limit(MOST_UNSORTED)
     found: dict[int, bool] = {}
     for row in tx.execute(newest):
@@ -77,11 +84,16 @@ def _sorted_by(tx: Connection, actor: Actor, rule_id: int) -> dict[int, bool]:
     return found
 
 
-def _lock(tx: Connection, alert_ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """Locks those of the alerts that are still firing, in the order in which `sort_again` locks alerts."""
-    mine = among(alerts.c.alert_id, "ids", tx.dialect.name)
-    query = select(*_columns).where(mine, *_sorted_and_firing).order_by(alerts.c.namespace.desc(), alerts.c.key)
-    return tx.execute(query.with_for_update(), {"ids": numbers(tx, alert_ids)}).all()
+def _plan_without(
+    tx: Connection, actor: Actor, rule_id: int, rows: Sequence[Row[Any]], keys: Mapping[int, str]
+) -> list[Batch]:
+    """Returns what the alerts that are sorted again will report without the rule, under these keys."""
+    remaining = [one.rule for one in list_rules(tx, actor) if one.id != rule_id]
+    found: dict[int, list[Received]] = {}
+    newest = sorted(rows, key=lambda row: row.alert_id, reverse=True)[:MOST_SORTED]
+    for row in newest:
+        found.setdefault(-row.namespace, []).append(received_again(row, keys[row.alert_id]))
+    return [planned.batch for planned in plan_again(tx, remaining, found, actor.request_id)]
 
 
 def _make_unsorted(tx: Connection, alert: Row[Any], received_key: str) -> bool:
