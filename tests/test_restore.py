@@ -145,6 +145,26 @@ def test_a_restored_dump_has_a_new_history(migrated_url: str, clock: Clock, tmp_
     check(settings, clock, back_up, restore)
 
 
+def test_a_dump_that_is_restored_into_an_empty_database_has_a_new_history(
+    migrated_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    dump = str(tmp_path / "dump")
+    settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
+
+    def back_up() -> None:
+        assert run("dump", dump, database_url=migrated_url).returncode == 0
+
+    def restore() -> None:
+        if settings.sqlite:
+            for file in Path(migrated_url.removeprefix("sqlite:///")).parent.glob("*.db*"):
+                file.unlink()
+        else:
+            execute(migrated_url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+        assert run("restore", dump, database_url=migrated_url).returncode == 0
+
+    check(settings, clock, back_up, restore)
+
+
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_a_failover_between_two_requests_is_noticed_by_the_next_one(
     migrated_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch

@@ -31,6 +31,13 @@ SKIPPED_EVENTS = 100_000_000
 """Number of event ids that a new history skips, more than any server records between two backups. A `Last-Event-ID`
 from before the restore is therefore lower than every new event, and no event is missed."""
 
+SKIP_EVENTS = {
+    "sqlite": f"UPDATE sqlite_sequence SET seq = seq + {SKIPPED_EVENTS} WHERE name = 'events'",  # noqa: S608  # a number
+    "postgresql": f"SELECT setval('events_event_id_seq', last_value + {SKIPPED_EVENTS})"  # noqa: S608  # as above
+    " FROM events_event_id_seq",
+}
+"""The statement that makes the next event ids those of a new history, by the name of the database."""
+
 SUFFIX = "-history"
 
 
@@ -100,7 +107,7 @@ class HistoryIdentity:
             if identity is None or row is None or row.place != self._place(tx):
                 if identity is not None:
                     log.warning("the database was restored or moved: validators and positions start over")
-                    _skip_events(tx)
+                    tx.execute(text(SKIP_EVENTS[tx.dialect.name]))
                 identity = secrets.token_hex(8)
             if row is None or self._path is not None or identity != row.identity:
                 self._renew(tx, identity)
@@ -170,11 +177,3 @@ def _cluster(tx: Connection) -> str:
     query = "SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
     system, timeline = tx.execute(text(query)).one()
     return f"{system}:{timeline}:{database}"
-
-
-def _skip_events(tx: Connection) -> None:
-    if tx.dialect.name == "sqlite":
-        query = "UPDATE sqlite_sequence SET seq = seq + :skipped WHERE name = 'events'"
-    else:
-        query = "SELECT setval('events_event_id_seq', nextval('events_event_id_seq') + :skipped)"
-    tx.execute(text(query), {"skipped": SKIPPED_EVENTS})

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from issue_tracker.database.engine import Database
+from issue_tracker.database.history_identity import SKIP_EVENTS
 from issue_tracker.database.moving.rows import Advance, DataError, Moved, Reader, Row, Shape, take_any_time
 
 COUNTERS = (
@@ -47,9 +48,11 @@ class Target:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Recreates everything that was dropped, and computes the derived tables."""
+        """Recreates everything that was dropped, computes the derived tables, and begins a new history."""
         for statement in (*self._restored, *COUNTERS):
             self._connection.execute(statement)
+        # The source may have recorded, or may still record, more events than were moved.
+        self._connection.execute(SKIP_EVENTS["sqlite" if self.sqlite else "postgresql"])
         if self.has_table("history_identity"):
             # What clients know of another database is not true of this one, which gets an identity when it is served.
             self._connection.execute("DELETE FROM history_identity")
