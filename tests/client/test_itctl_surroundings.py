@@ -17,6 +17,7 @@ ESC, CSI, BELL = "\x1b", "\x9b", "\a"
     ("arguments", "changed"),
     [
         (["create", "x", "--idempotency-key", "Störung"], {}),
+        (["say", "x", "text", "--idempotency-key", ""], {}),
         (["update", "x", "--description", "y", "--if-match", "ö"], {}),
         (["list", "--since", "9999-12-31T23:59:59-10:00"], {}),
         (["list"], {"ITCTL_TOKEN_FILE": "", "ITCTL_TOKEN": "itk_ö"}),

@@ -11,6 +11,7 @@ from tests.client.troubles import TroubledNetwork
 
 CALLS: dict[str, Callable[[Tracker], object]] = {
     "key": lambda tracker: tracker.create_issue("VPN", idempotency_key="Störung"),
+    "empty key": lambda tracker: tracker.merge_issues("VPN", "WAN", idempotency_key=""),
     "line break": lambda tracker: tracker.create_issue("VPN", idempotency_key="a\nb"),
     "spaces": lambda tracker: tracker.create_issue("VPN", idempotency_key=" a"),
     "if_match": lambda tracker: tracker.update_issue("VPN", description="x", if_match="ö"),

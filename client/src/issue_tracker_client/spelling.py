@@ -113,7 +113,13 @@ def split_outside(text: str, separator: str) -> list[str]:
 
 
 def posted(path: str, body: object, idempotency_key: str | None = None, if_match: str | None = None) -> Request:
-    """Returns a POST that may be repeated: with the caller's Idempotency-Key, or a new one. None means no body."""
+    """Returns a POST that may be repeated: with the caller's Idempotency-Key, or a new one. None means no body.
+
+    Raises Misuse for an empty key, such as that of a variable that is not set: a new one would not make a second run
+    safe.
+    """
+    if idempotency_key == "":
+        raise Misuse("idempotency_key must not be empty.")
     key = idempotency_key or str(uuid.uuid4())
     if body is None:
         return Request("POST", path, headers={"idempotency-key": key})
