@@ -160,9 +160,13 @@ def fill(connection: Any) -> Counter[str]:
         times = [field for field in TIMES if field in known[name]]
         fields = sorted({field for row in rows for field in row if field in known[name]} - set(times))
         marks = ", ".join("?" if sqlite else "%s" for _ in (*fields, *times))
+        # One statement, because PostgreSQL takes as long for each as for all rows.
         names = ", ".join(f'"{field}"' for field in (*fields, *times))
         values = [(*(row.get(field) for field in fields), *(row.get(field, AT) for field in times)) for row in rows]
-        connection.cursor().executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", values)
+        all_marks = ", ".join([f"({marks})"] * len(rows))
+        connection.execute(
+            f"INSERT INTO {name} ({names}) VALUES {all_marks}", [value for row in values for value in row]
+        )
         counts[name] = len(rows)
     connection.commit()
     return counts

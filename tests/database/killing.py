@@ -1,4 +1,5 @@
-"""Kills migrations: those to be killed run in a fork of one process, which receives SIGKILL after a statement.
+"""Kills migrations: those to be killed run in a fork of one process, which receives SIGKILL after a statement, or
+directly before the commit.
 
 `python -m tests.database.killing` reads requests from its standard input, one JSON object on each line.
 """
@@ -29,6 +30,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 STDERR = 2
 
+COMMIT = "COMMIT"
+"""The moment before the commit of what was migrated."""
+
 
 class Migrating:
     """The process that runs migrations, itself or in forks."""
@@ -56,9 +60,9 @@ class Migrating:
         assert statements is not None
         return statements
 
-    def killed_after(self, url: str, moment: int | str, *, to: str = "head") -> None:
-        """Starts the migrations, and is killed after this many statements, or after one that starts with this text."""
-        code = self._run(url, moment, migrate.MIGRATIONS, to)
+    def killed(self, url: str, moment: int | str) -> None:
+        """Starts all migrations, and is killed after this many statements, or at COMMIT."""
+        code = self._run(url, moment, migrate.MIGRATIONS, "head")
         assert code == -signal.SIGKILL
 
     def _run(self, *request: str | int | Path | None) -> int | None:
@@ -67,16 +71,22 @@ class Migrating:
         return response
 
 
-def _migrate(url: str, kill_after: int | str | None, to: str) -> int:
-    """Runs the migrations, and returns the number of statements."""
+def _migrate(url: str, killed: int | str | None, to: str) -> int:
+    """Runs the migrations until the process is killed or they end, and returns the number of statements."""
     database = Database(Settings(database_url=url))
-    statements = 0
+    statements, migrated = 0, False
 
     @event.listens_for(database.engine, "after_cursor_execute")
     def _count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        nonlocal statements
+        nonlocal statements, migrated
         statements += 1
-        if statements == kill_after or (isinstance(kill_after, str) and statement.startswith(kill_after)):
+        migrated |= statement.startswith("UPDATE alembic_version")
+        if statements == killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @event.listens_for(database.engine, "commit")
+    def _before_commit(_connection: Any) -> None:
+        if migrated and killed == COMMIT:
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
@@ -86,13 +96,13 @@ def _migrate(url: str, kill_after: int | str | None, to: str) -> int:
     return statements
 
 
-def _killed(url: str, kill_after: int | str, to: str) -> int:
+def _in_fork(url: str, killed: int | str, to: str) -> int:
     """Runs the migrations in a fork, and returns its exit code."""
     gc.collect()
     gc.freeze()  # a collection in the fork would copy the memory
     child = os.fork()
     if child == 0:
-        _migrate(url, kill_after, to)
+        _migrate(url, killed, to)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
@@ -116,10 +126,10 @@ def main() -> None:
     os.dup2(2, 1)
     _load_scripts_once()
     for line in sys.stdin:
-        url, kill_after, migrations, to = json.loads(line)
+        url, killed, migrations, to = json.loads(line)
         migrate.MIGRATIONS = Path(migrations)
         try:
-            response = _migrate(url, None, to) if kill_after is None else _killed(url, kill_after, to)
+            response = _migrate(url, None, to) if killed is None else _in_fork(url, killed, to)
         # Whatever it is, the test process gets a response, on which it fails, and the traceback is in its output.
         except Exception:
             traceback.print_exc()

@@ -15,18 +15,15 @@ import pytest
 from issue_tracker.database import migrate
 from tests.cli.moved import schema_of
 from tests.database.filled import fill
-from tests.database.killing import Migrating
+from tests.database.killing import COMMIT, Migrating
 from tests.shared import SQLITE, Shared
 
 VERSIONS = sorted(path.name.partition("_")[0] for path in (migrate.MIGRATIONS / "versions").glob("[0-9]*_*.py"))[:-1]
 
-TO_THE_END = VERSIONS[12::12]
+TO_THE_END = VERSIONS[13::13]
 """From these versions and the first one, all later migrations also run in one transaction, as in an upgrade over many
 versions.
 """
-
-WITH_THE_VERSION = "UPDATE alembic_version"
-"""The statement that ends each migration."""
 
 TABLES = {
     True: "SELECT name FROM sqlite_master WHERE type = 'table'",
@@ -94,22 +91,27 @@ def test_filled_databases_of_all_versions_survive_killed_migrations(
     fresh_database_url: str, migrated_url: str, shared: Shared, migrating: Migrating
 ) -> None:
     """One database advances version by version, and gets new rows in each, so that the rows of every version pass all
-    later migrations. Each migration is killed at its end and then repeated.
+    later migrations. From some versions, all of them are also killed and repeated.
     """
     url, rows = fresh_database_url, Counter[str]()
     migrating.to_the_end(url, to=VERSIONS[0])
     for version, following in pairwise((*VERSIONS, migrate.head())):
         with _connected(url) as connection:
             rows += fill(connection)
-            before = _content(connection)
         if version in TO_THE_END:
             copy = _copied(shared, url)
+            _assert_killed_without_effect(copy, COMMIT, migrating)
             _assert_current(copy, migrated_url, rows, migrating)
             shared.drop(copy)
-        migrating.killed_after(url, WITH_THE_VERSION, to=following)
-        assert _content_of(url) == before, version
         migrating.to_the_end(url, to=following)
     _assert_current(url, migrated_url, rows, migrating)
+
+
+def _assert_killed_without_effect(url: str, moment: int | str, migrating: Migrating) -> None:
+    """Kills the migration to the current version. If one of them had committed, its effect would remain."""
+    before = _content_of(url)
+    migrating.killed(url, moment)
+    assert _content_of(url) == before
 
 
 def _assert_current(url: str, migrated_url: str, rows: Counter[str], migrating: Migrating) -> None:
@@ -124,19 +126,16 @@ def _assert_current(url: str, migrated_url: str, rows: Counter[str], migrating: 
     assert {table: len(found[table]) for table in kept} == kept
 
 
-def test_all_migrations_in_one_transaction_can_be_killed_and_repeated(
+def test_migrations_that_were_killed_halfway_have_the_effect_of_uninterrupted_ones(
     fresh_database_url: str, migrated_url: str, shared: Shared, migrating: Migrating
 ) -> None:
-    """They are killed halfway, and directly before the commit."""
     migrating.to_the_end(fresh_database_url, to=VERSIONS[0])
     with _connected(fresh_database_url) as connection:
         rows = fill(connection)
-        before = _content(connection)
     uninterrupted = _copied(shared, fresh_database_url)
     statements = migrating.to_the_end(uninterrupted)
-    for killed_after in (statements // 2, statements):
-        migrating.killed_after(fresh_database_url, killed_after)
-        assert _content_of(fresh_database_url) == before
+    for moment in (statements // 2, COMMIT):
+        _assert_killed_without_effect(fresh_database_url, moment, migrating)
     _assert_current(fresh_database_url, migrated_url, rows, migrating)
     assert _content_of(fresh_database_url) == _content_of(uninterrupted)
     shared.drop(uninterrupted)
