@@ -1,5 +1,8 @@
-"""The expected result for each kind of sender and each route, derived from the lists of access.py."""
+"""The expected result for each kind of sender and each route, derived from the lists of access.py, and the result that
+a response shows.
+"""
 
+import httpx
 import msgspec
 
 from tests.access import EXPECTED
@@ -61,3 +64,25 @@ def expected(name: str, actor: Actor) -> str:
     if actor.token and CREDENTIALS.search(name):
         return UNKNOWN if name == "GET /api/auth/session" else REFUSED
     return CONFIRM if name in FRESH and not actor.fresh else OPEN
+
+
+def outcome(response: httpx.Response) -> str:
+    """Returns the result of a request, in the terms of tests/access.py."""
+    location = response.headers.get("Location", "")
+    if location.startswith("/login?next"):
+        return SIGN_IN
+    if location.startswith("/password?next"):
+        return CHOOSE
+    if response.status_code not in (401, 403):
+        assert response.status_code < 500, f"{response.request.method} {response.request.url}: {response.text}"
+        return OPEN
+    if response.status_code == 401:
+        assert "Bearer" in response.headers["WWW-Authenticate"]
+        return UNKNOWN
+    if "confirmation_required" in response.text or "Confirm that it is you" in response.text:
+        return CONFIRM
+    if "password_change_required" in response.text:
+        return CHOOSE
+    said = ("is required.", "may only read", "requires a session", "link is no")
+    assert any(words in response.text for words in said), response.text
+    return REFUSED
