@@ -14,6 +14,9 @@ from tests.world import World
 
 TAG = re.compile(r"<[^>]+>")
 
+COMPANIES = 203
+"""More than the events that one statement reads while a page is filled."""
+
 Recording = tuple[Actor, Change, datetime]
 
 
@@ -58,16 +61,16 @@ def _record(world: World, changes: list[Recording]) -> None:
 
 
 def test_one_request_is_one_entry_with_all_its_companies(world: World) -> None:
-    names = [f"Company {number:03}" for number in range(503)]
+    names = [f"Company {number:03}" for number in range(COMPANIES)]
     world.given_companies(*names)
     issue_id = world.given_issue("VPN", dict.fromkeys(names, "new"))
     client = world.client()
     body = {"issue_name": "VPN", "status": "resolved"}
-    assert client.call("POST", "/api/issues/status/bulk", 200, json=body)["changed"] == 503
+    assert client.call("POST", "/api/issues/status/bulk", 200, json=body)["changed"] == COMPANIES
 
     for path in (f"/issues/{issue_id}", "/activity"):
         first, *older = _pages(client, path)
-        assert "set 503 companies to Resolved" in first[0]
+        assert f"set {COMPANIES} companies to Resolved" in first[0]
         assert all(name in first[0] for name in names)
         rest = [entry for page in (first[1:], *older) for entry in page]
         assert not any("Resolved" in entry for entry in rest)

@@ -124,16 +124,16 @@ def test_a_killed_worker_loses_no_message(database: Database, migrated_url: str,
 
 
 def test_two_workers_deliver_each_message_once(database: Database, migrated_url: str, receiver: Receiver) -> None:
-    _queue(database, receiver.url, 80)
+    _queue(database, receiver.url, 40)
     workers = [start(["worker"], migrated_url, PATIENT_WORKER) for _ in range(2)]
     try:
-        eventually(lambda: _states(database) == {"delivered": 80}, 60)
+        eventually(lambda: _states(database) == {"delivered": 40}, 60)
     finally:
         for worker in workers:
             worker.terminate()
         for worker in workers:
             worker.wait(30)
-    assert len(receiver.messages) == len({message.id for message in receiver.messages}) == 80
+    assert len(receiver.messages) == len({message.id for message in receiver.messages}) == 40
 
 
 def test_serve_delivers_automatically_within_seconds(database: Database, migrated_url: str, receiver: Receiver) -> None:

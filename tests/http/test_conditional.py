@@ -147,13 +147,13 @@ def test_every_write_accepts_etags_that_proxies_rewrote(
             assert done.headers["ETag"] == client.get(FAULT).headers["ETag"]
 
 
-@cases("form", ["X/{}", "{}-x", "w/{}", "{}gzip"])
-def test_a_foreign_etag_never_matches(fault: World, form: str) -> None:
+def test_a_foreign_etag_never_matches(fault: World) -> None:
     client = fault.client("ada")
     etag = client.get(FAULT).headers["ETag"]
     opaque = etag.strip('"')
-    foreign = [form.format(etag), f'"{opaque}-x"', f'"{opaque}gzip"', f'"{opaque}-gzip-gzip"', f'"{opaque}1"', opaque]
-    for given in foreign:
+    inside = ("{}-x", "{}gzip", "{}-gzip-gzip", "{}1")
+    around = ("X/{}", "{}-x", "w/{}", "{}gzip")
+    for given in (opaque, *(f'"{form.format(opaque)}"' for form in inside), *(form.format(etag) for form in around)):
         assert client.get(FAULT, headers={"If-None-Match": given}).status_code == 200, given
         for method, path, body in WRITES:
             assert client.request(method, path, json=body, headers={"If-Match": given}).status_code == 412, given

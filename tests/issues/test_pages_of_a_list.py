@@ -85,21 +85,21 @@ def test_issues_can_be_sorted_by_time(world: World) -> None:
     assert sorted_by("-updated_at") == [first, third, second]
 
 
-@cases("sort", ["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"])
-def test_pages_have_no_gap_and_no_repeat(world: World, sort: str) -> None:
-    world.empty_issues()
+def test_pages_have_no_gap_and_no_repeat(world: World) -> None:
     made = given_numbered(world, 11)
     world.clock.freeze(START)
     for name in ("Same time a", "Same time b"):
         world.given_issue(name)
-    expected = names(world.client().call("GET", f"/api/issues?sort={sort}", 200))
-    assert sorted(expected) == sorted([*made, "Same time a", "Same time b"])
+    client = world.client()
+    for sort in ("name", "-name", "updated_at", "-updated_at", "created_at", "-created_at"):
+        expected = names(client.call("GET", f"/api/issues?sort={sort}", 200))
+        assert sorted(expected) == sorted([*made, "Same time a", "Same time b"]), sort
 
-    read = list(pages(world.client(), f"/api/issues?sort={sort}&limit=3"))
+        read = list(pages(client, f"/api/issues?sort={sort}&limit=3"))
 
-    assert [name for page in read for name in names(page)] == expected
-    assert [len(page["items"]) for page in read] == [3, 3, 3, 3, 1]
-    assert {page["total"] for page in read} == {13}
+        assert [name for page in read for name in names(page)] == expected, sort
+        assert [len(page["items"]) for page in read] == [3, 3, 3, 3, 1], sort
+        assert {page["total"] for page in read} == {13}, sort
 
 
 def test_a_full_last_page_has_no_next(world: World) -> None:
@@ -197,10 +197,10 @@ def test_a_changed_time_in_a_cursor_is_not_a_failure(world: World, at: str) -> N
     assert response.status_code == (422 if at < "1970" else 200), response.text
 
 
-@cases("count", [9, 10, 11, 20, 34])
+@cases("count", [2, 3, 4, 6, 10])
 def test_a_list_of_several_pieces_is_complete(world: World, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     world.empty_issues()
-    monkeypatch.setattr(api, "CHUNK", 10)
+    monkeypatch.setattr(api, "CHUNK", 3)
     made = given_numbered(world, count)
     response = world.client().call("GET", "/api/issues", 200)
     assert names(response) == made and response["total"] == count
