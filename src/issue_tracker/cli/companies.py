@@ -11,9 +11,9 @@ from issue_tracker.cli.arguments import input_file, output_file, parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
-from issue_tracker.companies.queries import find_companies, list_companies, names_like
+from issue_tracker.companies.queries import find_companies, list_companies, lock_companies, names_like
 from issue_tracker.csv_files import BadFile, BadRow, CsvRow, defuse, restore
-from issue_tracker.names import Name, parse_name
+from issue_tracker.names import Name, key, parse_name
 
 COLUMNS = ("name", "archived")
 YES = "yes"
@@ -31,7 +31,7 @@ def company_add(database_url: str | None, names: tuple[str, ...]) -> None:
     """Add companies: all of them, or none."""
     wanted = [parsed(parse_name, name, f"“{name}”") for name in names]
     with open_database(database_url).write() as tx:
-        for name in wanted:
+        for name in sorted(wanted, key=key):  # in one order, so that two commands do not deadlock
             similar = names_like(tx, current_actor(), create_company(tx, current_actor(), name))
             if similar:
                 click.echo(f"“{name}” looks like “{similar[0]}”.", err=True)
@@ -64,9 +64,11 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
     database, actor = open_database(database_url), current_actor()
     named = _read(file, archive=archive)
     with database.write() as tx:
+        to_archive = [one.name for one in named if one.archived]
+        # Before new names are stored, for which the new name of a company that is locked would wait.
+        lock_companies(tx, actor, [one.company_id for one in find_companies(tx, actor, to_archive).values()])
         created, existing = create_missing_companies(tx, actor, [one.name for one in named])
-        archived = find_companies(tx, actor, [one.name for one in named if one.archived])
-        moved = [one for one in archived.values() if not one.archived]
+        moved = [one for one in find_companies(tx, actor, to_archive).values() if not one.archived]
         for one in moved:
             update_company(tx, actor, one.company_id, archived=True)
     note = f"; {len(moved)} archived" if archive else ""

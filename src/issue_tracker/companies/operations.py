@@ -23,6 +23,7 @@ from issue_tracker.company_access.queries import is_company_granted
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import companies, issues
+from issue_tracker.database.upserts import upsert
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.queries.webhooks import is_chosen_by_a_webhook
@@ -54,7 +55,7 @@ def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
 
 
 def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]) -> tuple[int, int]:
-    """Creates those of the companies that do not exist yet, in one statement.
+    """Creates those of the companies that do not exist yet, also if another request creates some at the same moment.
 
     Returns how many were created and how many existed. Of equal names, the first spelling is used. Raises Invalid for a
     new name with an invisible character; Forbidden for an actor who would not see them then.
@@ -65,19 +66,21 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
     missing = {name_key: name for name_key, name in reversed(requested.items()) if name_key not in existing}
     for name in missing.values():
         require_visible(f"name {str(name)!a}", name)
-    if missing:
-        at = now()
-        tx.execute(
-            insert(companies),
-            [
-                {"name": name, "name_key": name_key, "archived": False, "created_at": at, "updated_at": at}
-                for name_key, name in missing.items()
-            ],
-        )
-        created = find_companies(tx, actor, missing.values())
-        remember(tx, Kind.COMPANY, {one.company_id: one.name for one in created.values()})
-        record(tx, actor, [_change(EventType.COMPANY_CREATED, created[name_key]) for name_key in missing], at)
-    return len(missing), len(existing)
+    if not missing:
+        return 0, len(existing)
+    at = now()
+    # In the order of the names, whatever that of the file is, so that two imports do not deadlock.
+    rows = [
+        {"name": name, "name_key": name_key, "archived": False, "created_at": at, "updated_at": at}
+        for name_key, name in sorted(missing.items())
+    ]
+    new = upsert(tx, companies).on_conflict_do_nothing().returning(companies.c.name_key)
+    inserted = set(tx.execute(new, rows).scalars())
+    found = find_companies(tx, actor, missing.values())
+    created = [found[name_key] for name_key in missing if name_key in inserted]
+    remember(tx, Kind.COMPANY, {one.company_id: one.name for one in created})
+    record(tx, actor, [_change(EventType.COMPANY_CREATED, one) for one in created], at)
+    return len(created), len(existing) + len(missing) - len(created)
 
 
 def update_company(

@@ -89,6 +89,15 @@ def lock_company(tx: Connection, actor: Actor, company_id: int, *, to_delete: bo
     return get_company(tx, actor, company_id)
 
 
+def lock_companies(tx: Connection, actor: Actor, company_ids: Iterable[int]) -> None:
+    """Locks several companies as lock_company does, in the order of their ids, so that no two changes deadlock. Ids
+    without a company are ignored.
+    """
+    visible = sorted({company_id for company_id in company_ids if _visible(actor, company_id)})
+    query = select(companies.c.company_id).where(among(companies.c.company_id, "ids", tx.dialect.name))
+    tx.execute(query.order_by(companies.c.company_id).with_for_update(key_share=True), {"ids": numbers(tx, visible)})
+
+
 def get_company_by_name(tx: Connection, actor: Actor, name: str) -> Company:
     """Returns the company with this name in any case, without `open_issues`. Raises NotFound, which quotes the name."""
     row = _by_name.row(tx, which=key(name)) if storable(name) else None

@@ -82,16 +82,18 @@ def import_groups(
         names.setdefault(key(row.group), row.group)
         company = companies[key(row.company_name)]
         wanted.setdefault(key(row.group), {})[company.company_id] = company
+    if not dry_run:
+        # In one order, and before new names are stored, so that imports and changes of groups do not deadlock.
+        for group_id in sorted(present[group_key].group_id for group_key in wanted if group_key in present):
+            lock_group(tx, actor, group_id)
     created = changed = 0
-    for group_key, members in sorted(wanted.items()):  # in one order, so that two imports do not block each other
+    for group_key, members in sorted(wanted.items()):
         group = present.get(group_key)
         if group is None:
             created += 1
             if not dry_run:
                 create_group(tx, actor, names[group_key], list(members.values()))
             continue
-        if not dry_run:
-            lock_group(tx, actor, group.group_id)
         before = {company.company_id: company for company in list_companies_of(tx, actor, [group.group_id])}
         after = members if replace else before | members
         if before.keys() == after.keys():
