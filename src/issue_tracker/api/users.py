@@ -1,6 +1,7 @@
 """Accounts (contract, section 6): super admins only."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.companies.queries import get_companies
 from issue_tracker.company_access.grants import Grant
 from issue_tracker.company_access.queries import GrantedAccess, list_granted
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.http.idempotency import once
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -216,9 +217,13 @@ def change_account(request: Request, user_id: int, body: UserChange, password_ha
 def _require_proof(request: Request, user_id: int, body: UserChange) -> None:
     if request.actor.fresh_proof:
         return
-    [present] = with_access(request, [users.get_user(request.tx, user_id)])
-    other_role = body.role is not None and body.role is not present.role
-    other_access = body.company_access is not None and _names(body.company_access) != _names(present.company_access)
+    other_role, other_access = body.role is not None, body.company_access is not None
+    # An account that does not exist has neither, so that the answer about it is the same as about others.
+    with suppress(NotFound):
+        [present] = with_access(request, [users.get_user(request.tx, user_id)])
+        other_role = other_role and body.role is not present.role
+        if body.company_access is not None:
+            other_access = _names(body.company_access) != _names(present.company_access)
     if body.password is not None or other_role or other_access:
         require_fresh_proof(request.actor)
 
