@@ -111,6 +111,14 @@ def test_wrong_usage_exits_with_2(embedded: str, arguments: list[str]) -> None:
     assert "Usage:" in refused(*arguments, code=2, database_url=embedded)
 
 
+@pytest.mark.parametrize("command", ["issue export", "company export", "openapi", "dump", "backup"])
+def test_an_empty_name_of_a_file_is_wrong_usage(embedded: str, command: str) -> None:
+    """As in a script whose variable is not set. It would be the current folder."""
+    said = CliRunner().invoke(main, [*command.split(), ""], env={"ISSUE_TRACKER_DATABASE_URL": embedded})
+    assert (said.exit_code, said.stdout) == (2, "") and "FILE" in said.stderr, said
+    assert said.stderr.endswith("The name of the file is empty.\n")
+
+
 def test_an_invalid_setting_is_rejected_with_a_hint(embedded: str, tmp_path: Path) -> None:
     assert "ISSUE_TRACKER_TRHEADS: no such setting" in refused("user", "list", database_url=embedded, TRHEADS="3")
     assert "ISSUE_TRACKER_THREADS is not valid" in refused("user", "list", database_url=embedded, THREADS="many")

@@ -4,7 +4,7 @@ import getpass
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +13,16 @@ from issue_tracker.cli.failures import CommandError
 from issue_tracker.names import whole_number
 
 T = TypeVar("T")
+
+
+class NewFile(click.Path):
+    """The path of a file to write. It is not empty, as from a variable that is not set: that is the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("The name of the file is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 input_file = click.argument(
     "file",
@@ -23,7 +33,7 @@ input_file = click.argument(
 
 output_file = click.argument(
     "file",
-    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+    type=NewFile(dir_okay=False, writable=True, allow_dash=True),
     required=False,
     callback=lambda _context, _argument, path: None if path == "-" else path,
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from issue_tracker import settings
 from issue_tracker.cli import databases, output, stored_secrets
-from issue_tracker.cli.arguments import output_file, parse_age, parsed
+from issue_tracker.cli.arguments import NewFile, output_file, parse_age, parsed
 from issue_tracker.cli.databases import current_actor, database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.clock import iso, now
@@ -81,7 +81,7 @@ def prune_events(database: Database, age: timedelta) -> None:
 
 @click.command()
 @database_option
-@click.argument("file", type=click.Path(dir_okay=False, writable=True))
+@click.argument("file", type=NewFile(dir_okay=False, writable=True))
 def backup(database_url: str | None, file: str) -> None:
     """Write a consistent copy of a SQLite database to FILE, while it is in use. For PostgreSQL, use pg_dump.
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 
 from issue_tracker import settings
 from issue_tracker.cli import databases, output
+from issue_tracker.cli.arguments import NewFile
 from issue_tracker.cli.databases import database_option, open_database, record_export
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.cli.stored_secrets import has_secrets, reencrypt
@@ -66,7 +67,7 @@ def _named_by(option: str, url: str | None) -> Settings:
 
 @click.command()
 @database_option
-@click.argument("file", type=click.Path(dir_okay=False))
+@click.argument("file", type=NewFile(dir_okay=False))
 def dump(database_url: str | None, file: str) -> None:
     """Write everything in the database to FILE, from which `restore` fills either kind of database.
 
