@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from issue_tracker.auth.single_sign_on.binding import end_provider_sessions
 from tests.auth.factors import enrol
 from tests.auth.test_second_factor_pages import SECOND, answer
 from tests.engines import decided_in_python
+from tests.locks import during
 from tests.single_sign_on.browser import begin, come_back, sign_in, who
-from tests.single_sign_on.fake import FakeProvider
-from tests.world import World
+from tests.single_sign_on.fake import LOGOUT, FakeProvider, sign
+from tests.world import PASSWORD, World
 
 
 @decided_in_python
@@ -43,3 +45,43 @@ def test_a_trusted_provider_counts_as_a_second_factor(world: World, fake: FakePr
         assert response.status_code in (200, 403) and who(client) is None, said
     created = [row.note for row in world.history(audit=True) if row.type == "session.created"]
     assert created[-1].endswith("with Fake (second factor at Fake)")
+
+
+def test_a_sign_out_at_the_provider_ends_a_sign_in_that_waits(world: World, fake: FakeProvider) -> None:
+    app, waiting = enrol(world), []
+    for sid in ("here", "there"):
+        client = world.anonymous()
+        address = begin(client, "fake")
+        waiting.append((client, come_back(client, address, fake.grant(address, sid=sid))))
+    # One that began with the password is not about the provider.
+    login = {"email": "tess@helpdesk.example", "password": PASSWORD}
+    own = world.anonymous().call("POST", "/api/auth/login", 401, json=login)["challenge"]
+    at = int(world.clock.now().timestamp())
+    said = {"iss": fake.issuer, "aud": "issue-tracker", "iat": at, "exp": at + 120, "jti": "1", "events": {LOGOUT: {}}}
+
+    def sign_out(**about: str) -> int:
+        token = sign({**said, **about}, typ="logout+jwt")
+        return world.anonymous().post("/login/with/fake/sign-out", data={"logout_token": token}).status_code
+
+    assert sign_out(sid="there") == 200
+    statuses = []
+    for client, page in waiting:
+        statuses.append(client.post(SECOND, data=answer(page, app.code(world))).status_code)
+        world.clock.advance(seconds=30)
+    assert statuses == [303, 401]
+    body = {"challenge": own, "method": "totp", "code": app.code(world)}
+    world.anonymous().call("POST", "/api/auth/login/second-factor", 200, json=body)
+
+
+def test_a_sign_out_of_a_person_at_the_provider_ends_all_of_their_sign_ins(world: World, fake: FakeProvider) -> None:
+    """Also one whose second step is taken at the same moment."""
+    app, client = enrol(world), world.anonymous()
+    address = begin(client, "fake")
+    page = come_back(client, address, fake.grant(address, sub="s9"))
+    until = world.clock.now()
+    refused = during(
+        world,
+        lambda tx: end_provider_sessions(tx, fake.issuer, subject="s9", session=None, until=until),
+        lambda: client.post(SECOND, data=answer(page, app.code(world))),
+    )
+    assert refused.status_code == 401 and who(client) is None

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from issue_tracker.auth.sessions import token_hash
-from issue_tracker.database.tables import identities, provider_sessions, sessions, users
+from issue_tracker.database.tables import identities, provider_sessions, sessions, sign_in_challenges, users
 from issue_tracker.settings import Settings
 
 
@@ -59,7 +59,11 @@ def end_provider_sessions(
 ) -> list[str]:
     """Ends the sessions that have ended at their provider and were started until an instant: those of one provider
     session, or all of a subject. Returns the e-mail addresses of their users.
+
+    Sign-ins of them that wait for the second step end, too. They come first, so that one whose second step is just
+    being taken has become a session.
     """
+    _end_waiting(tx, issuer, subject, session, until)
     query = (
         select(provider_sessions.c.session_id, users.c.email)
         .join(identities, identities.c.id == provider_sessions.c.identity_id)
@@ -73,3 +77,22 @@ def end_provider_sessions(
     rows = tx.execute(query).all()
     tx.execute(delete(sessions).where(sessions.c.id.in_([row.session_id for row in rows])))
     return [row.email for row in rows]
+
+
+def _end_waiting(tx: Connection, issuer: str, subject: str | None, session: str | None, until: datetime) -> None:
+    """Ends the waiting sign-ins that `end_provider_sessions` is about."""
+    waiting = sign_in_challenges.c
+    query = (
+        select(waiting.token_hash, waiting.binding, identities.c.id)
+        .join(identities, identities.c.user_id == waiting.user_id)
+        .where(identities.c.issuer == issuer, waiting.binding.is_not(None), waiting.created_at <= until)
+    )
+    if subject is not None:
+        query = query.where(identities.c.subject == subject)
+    ended = []
+    for row in tx.execute(query):
+        binding = msgspec.json.decode(row.binding, type=Binding)
+        if binding.identity_id == row.id and session in (None, binding.provider_sid):
+            ended.append(row.token_hash)
+    if ended:
+        tx.execute(delete(sign_in_challenges).where(waiting.token_hash.in_(ended)))

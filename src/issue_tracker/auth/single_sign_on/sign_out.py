@@ -18,7 +18,8 @@ LONGEST = 10_000
 
 
 def sign_out(database: Database, client: ProviderClient, token: str, request_id: str, at: datetime) -> int:
-    """Ends the sessions that a logout token is about. Returns their number.
+    """Ends the sessions that a logout token is about, and the sign-ins that wait for their second step. Returns the
+    number of sessions.
 
     Sessions that were started after the token was issued continue, so that sending it again ends nothing more. Runs its
     own transaction, because it may wait for the provider's keys. Raises Invalid for an invalid token, and
