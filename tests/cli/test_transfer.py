@@ -228,13 +228,14 @@ def test_an_unreadable_file_is_rejected(tracker: Tracker, tmp_path: Path, comman
 
 
 def test_a_company_file_with_an_invalid_row_imports_nothing(tracker: Tracker, tmp_path: Path) -> None:
-    rows = [["Never one", ""], [" ", ""], ["Never two", "perhaps"]]
+    rows = [["Never one", ""], ["Never\u200bthree", ""], [" ", ""], ["Never two", "perhaps"]]
     path = write(tmp_path / "companies.csv", ["name", "archived"], rows)
     refused = run("company", "import", "--archive", str(path), database_url=tracker.url)
     assert refused.returncode == 1 and refused.stderr.splitlines() == [
-        f"{path}, line 3: name must not be blank",
-        f"{path}, line 4: archived must be “yes” or empty",
-        "issue-tracker: Nothing was imported: 2 bad row(s).",
+        f"{path}, line 3: name must not contain the invisible character U+200B",
+        f"{path}, line 4: name must not be blank",
+        f"{path}, line 5: archived must be “yes” or empty",
+        "issue-tracker: Nothing was imported: 3 bad row(s).",
     ]
     assert tracker.client.call("GET", "/api/companies?search=never&includeArchived=true", 200)["total"] == 0
 

@@ -126,3 +126,21 @@ def test_an_instant_that_utc_cannot_represent_is_imported(world: World, tmp_path
     path.write_text("name,next_update_at\nLine,0001-01-01T00:00:00+01:00\n")
     assert load(world, path)[1] == []
     assert world.client().call("GET", "/api/issues/Line", 200)["next_update_at"] == "0001-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_rows_that_mean_the_same_do_not_contradict_each_other(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "issues.csv"
+    rows = [
+        "name,company_name,owner,tags,next_update_at,severity",
+        'Line,Contoso,omar@helpdesk.example,"wan, lan",2025-01-09T12:00:00Z,high',
+        'Line,Fabrikam,Omar@Helpdesk.example,"lan,wan,lan",2025-01-09T13:00:00+01:00,High',
+    ]
+    path.write_text("\n".join(rows))
+    result, bad = load(world, path)
+    assert (result.rows, bad) == (2, [])
+    found = world.client().call("GET", "/api/issues/Line", 200)
+    assert (found["owner"]["name"], found["tags"], found["severity"]) == ("Omar Reyes", ["lan", "wan"], "high")
+    path.write_text(f"{rows[0]}\nLine,Contoso,,wan,,\nLine,Fabrikam,,lan,,\n")
+    [other] = load(world, path)[1]
+    assert (other.line, other.reason) == (3, "has another tags for “Line” than line 2")

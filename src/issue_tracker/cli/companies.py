@@ -13,6 +13,7 @@ from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.operations import create_company, create_missing_companies, update_company
 from issue_tracker.companies.queries import find_companies, list_companies, lock_companies, names_like
 from issue_tracker.csv_files import BadFile, BadRow, CsvRow, defuse, restore
+from issue_tracker.looks import illegible
 from issue_tracker.names import Name, key, parse_name
 
 COLUMNS = ("name", "archived")
@@ -62,28 +63,39 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
     An archived company accepts no new assignments: import the issues first, then the companies again with --archive.
     """
     database, actor = open_database(database_url), current_actor()
-    named = _read(file, archive=archive)
+    named, bad = _read(file, archive=archive)
+    with database.read() as tx:
+        existing = find_companies(tx, actor, [one.name for one in named])
+    bad += [
+        BadRow(one.line, f"name {reason}")
+        for one in named
+        if key(one.name) not in existing and (reason := illegible(one.name)) is not None
+    ]
+    if bad:
+        output.report_bad_rows(file, sorted(bad, key=lambda row: row.line))
+        raise CommandError(f"Nothing was imported: {len(bad)} bad row(s).")
     with database.write() as tx:
         to_archive = [one.name for one in named if one.archived]
         # Before new names are stored, for which the new name of a company that is locked would wait.
         lock_companies(tx, actor, [one.company_id for one in find_companies(tx, actor, to_archive).values()])
-        created, existing = create_missing_companies(tx, actor, [one.name for one in named])
+        created, present = create_missing_companies(tx, actor, [one.name for one in named])
         moved = [one for one in find_companies(tx, actor, to_archive).values() if not one.archived]
         for one in moved:
             update_company(tx, actor, one.company_id, archived=True)
     note = f"; {len(moved)} archived" if archive else ""
-    click.echo(f"{created} companies created, {existing} already existed{note}.")
+    click.echo(f"{created} companies created, {present} already existed{note}.")
 
 
 class _Named(msgspec.Struct, frozen=True):
-    """A company in an imported file."""
+    """A company in an imported file, and the line on which its row ends."""
 
+    line: int
     name: Name
     archived: bool
 
 
-def _read(path: str, *, archive: bool) -> list[_Named]:
-    """Returns the companies in a file. Reports bad rows, and raises CommandError if there are any."""
+def _read(path: str, *, archive: bool) -> tuple[list[_Named], list[BadRow]]:
+    """Returns the companies in a file, and its bad rows. Raises CommandError if it cannot be read as CSV."""
     required = COLUMNS if archive else COLUMNS[:1]
     found: list[_Named] = []
     bad: list[BadRow] = []
@@ -96,10 +108,7 @@ def _read(path: str, *, archive: bool) -> list[_Named]:
                 found.append(one)
     except BadFile as error:
         raise CommandError(f"{path}: {error}") from None
-    if bad:
-        output.report_bad_rows(path, bad)
-        raise CommandError(f"Nothing was imported: {len(bad)} bad row(s).")
-    return found
+    return found, bad
 
 
 def _parse(row: CsvRow) -> _Named | BadRow:
@@ -110,7 +119,7 @@ def _parse(row: CsvRow) -> _Named | BadRow:
     archived = row.cells.get("archived", "").strip().casefold()
     if archived not in ("", YES):
         return BadRow(row.line, f"archived must be “{YES}” or empty")
-    return _Named(name, archived == YES)
+    return _Named(row.line, name, archived == YES)
 
 
 @company.command(name="export")

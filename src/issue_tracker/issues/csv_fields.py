@@ -5,11 +5,13 @@ assignments.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from issue_tracker.issues.field_texts import write_fields, write_owner, write_references
 from issue_tracker.issues.fields import FIELDS, MOST_ITEMS, WrittenFields
 from issue_tracker.issues.models import DetailedAssignment, Issue
 from issue_tracker.issues.queries.owners import Emails
+from issue_tracker.names import key
 
 OF_ASSIGNMENTS = ("affected_since", "assignment_owner", "assignment_references")
 COLUMNS = (*FIELDS, *OF_ASSIGNMENTS)
@@ -40,3 +42,12 @@ def read_fields(cells: Mapping[str, str]) -> WrittenFields:
             if isinstance(value, list) and len(value) > MOST_ITEMS:
                 raise ValueError(f"{column} must have at most {MOST_ITEMS} items")
     return WrittenFields(**values)
+
+
+def comparable(column: str, value: Any) -> Any:
+    """Returns the value of a column in a form that is equal for all values that mean the same, such as tags in another
+    order, or an e-mail address in another case.
+    """
+    if column == "owner":
+        return key(value)
+    return FIELDS[column].stored(value) if column in FIELDS else value

@@ -200,10 +200,11 @@ def _reasons(
             elif key(row.company_name) in seen:
                 reasons[row.line] = f"“{row.company_name}” is listed twice for “{row.name}”"
             seen.add(key(row.company_name))
-        contradicted = [name for name, value in row.values.items() if given.get(name, (0, value))[1] != value]
+        values = {name: csv_fields.comparable(name, value) for name, value in row.values.items()}
+        contradicted = [name for name, value in values.items() if given.get(name, (0, value))[1] != value]
         if row.line not in reasons and contradicted:
             name = contradicted[0]
             reasons[row.line] = f"has another {name} for “{row.name}” than line {given[name][0]}"
         if row.line not in reasons:
-            given |= {name: (row.line, value) for name, value in row.values.items() if name not in given}
+            given |= {name: (row.line, value) for name, value in values.items() if name not in given}
     return reasons
