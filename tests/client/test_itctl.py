@@ -224,6 +224,19 @@ def test_watch_prints_events_until_interrupted(environment: dict[str, str], tech
     assert watching.stderr.read().strip() == ""
 
 
+def test_watch_follows_an_issue_that_is_renamed(itctl: Run, technician: Tracker) -> None:
+    technician.create_issue("VPN", companies=["Acme"])
+    newest = next(iter(technician.events(page_size=1))).event_id
+    technician.update_issue("VPN", new_name="WAN")
+    technician.create_issue("Printer", companies=["Acme"])
+    technician.set_status("WAN", "Acme", "resolved")
+    printed = itctl("watch", "--after", str(newest), "--issue", "vpn", "--limit", "2").stdout
+    assert [line.split("\t")[2:5] for line in printed.splitlines()] == [
+        ["issue.updated", "WAN", "VPN -> WAN"],
+        ["assignment.status_changed", "WAN / Acme", "new -> resolved"],
+    ]
+
+
 def test_watch_ends_after_the_requested_number_of_events(itctl: Run, technician: Tracker) -> None:
     technician.create_issue("VPN", companies=["Acme"])
     lines = itctl("watch", "--after", "0", "--issue", "VPN", "--limit", "2").stdout.splitlines()

@@ -140,6 +140,22 @@ def list_events(
         show(as_json_line(event) if json else event_line(event) for event in itertools.islice(events, limit))
 
 
+class Followed:
+    """Recognizes the events about an issue or a company, from the first one with its name on; about any if that is
+    None.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._ids: set[int | None] = set()
+
+    def recognizes(self, id_: int | None, *names: str | None) -> bool:
+        """Returns whether an event is about it. Later events with the same id are, too, whatever names they contain."""
+        if any(same_name(self._name, name) for name in names):
+            self._ids.add(id_)
+        return self._name is None or id_ in self._ids
+
+
 @click.command("watch")
 @click.option("--issue", help="Only events of this issue.")
 @click.option("--company", help="Only events of this company.")
@@ -156,14 +172,18 @@ def watch(
     limit: int | None,
     json: bool,
 ) -> None:
-    """Print events as they happen, until interrupted. Reconnects without losing or repeating events."""
+    """Print events as they happen, until interrupted. Reconnects without losing or repeating events.
+
+    An issue that is renamed meanwhile is still the same.
+    """
     with connection.tracker() as tracker:
         events = tracker.follow(after=after, patience=max(connection.patience, 1.0))
+        issues, companies = Followed(issue), Followed(company)
         matching = (
             event
             for event in events
-            if (issue is None or same_name(issue, event.issue_name))
-            and (company is None or same_name(company, event.company_name))
+            if issues.recognizes(event.issue_id, event.issue_name, event.from_ if event.field == "name" else None)
+            and companies.recognizes(event.company_id, event.company_name)
         )
         show(as_json_line(event) if json else event_line(event) for event in itertools.islice(matching, limit))
 
