@@ -7,7 +7,7 @@ import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./even
 import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
 import { paint, placesOf } from "./places.js";
 import { withdrawOffer } from "./quick-change.js";
-import { redraw, redrawPlace, refreshParts } from "./redraw.js";
+import { redraw, redrawIssue, redrawPlace, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
 
@@ -64,7 +64,7 @@ function handle(event) {
   const shown = showAt(places, event, own);
   if (!shown && !(own && places.length)) (isCertain(event) ? countUpdate : askServer)(event);
   if (places.length || !totalsAreFiltered()) adjustTotals(event);
-  if (document.querySelector(`[data-redraw][id], ${partsOf(event)}`)) redraw();
+  redrawIssue(event.issue_id);
 }
 
 /**
@@ -112,7 +112,7 @@ function highlightChanged() {
   // Reading a size forces a layout without the class, so that the animations start again: one layout for all changes,
   // because one request can change hundreds of rows.
   void document.body.offsetWidth;
-  for (const element of changed) {
+  for (const element of [...changed].filter(isInSight)) {
     element.classList.add("fresh");
     clearTimeout(highlightTimers.get(element));
     highlightTimers.set(
@@ -123,9 +123,22 @@ function highlightChanged() {
   changed.clear();
 }
 
+/**
+ * Returns whether an element may be highlighted: always, except for a cell of the matrix outside the window, because
+ * thousands of animations would block the page.
+ * @param {HTMLElement} element
+ */
+function isInSight(element) {
+  if (!element.matches(".matrix td")) return true;
+  // The browser has not laid out distant rows, and asking for the position of a cell in one would make it do so.
+  if (!element.checkVisibility({ contentVisibilityAuto: true })) return false;
+  const { left, right } = element.getBoundingClientRect();
+  return right > 0 && left < innerWidth;
+}
+
 /** @param {TrackerEvent} event */
 function adjustTotals(event) {
-  if (!event.type.startsWith("assignment.")) return;
+  if (!event.type.startsWith("assignment.") || event.from === event.to) return;
   for (const chip of all("#totals [data-total]")) {
     const { total } = chip.dataset;
     const difference = Number(total === event.to) - Number(total === event.from);

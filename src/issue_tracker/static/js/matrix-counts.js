@@ -1,5 +1,6 @@
 // Updates the counts of the matrix after each change of a cell: the open ones in its row, in its column, and in the
 // groups of its company, which also show the worst status.
+import { all } from "./elements.js";
 import { headOf } from "./places.js";
 import { STATUSES } from "./statuses.js";
 
@@ -36,13 +37,31 @@ function add(head, difference) {
 const companiesOf = (group) => (group.dataset.companies ?? "").split(" ");
 
 /**
+ * The heads of the groups that contain a company, by its id, for each row of heads.
+ * @type {WeakMap<Element, Map<string, Cell[]>>}
+ */
+const groupsByCompany = new WeakMap();
+
+/**
  * Returns the heads of the groups that contain a company.
  * @param {Cell} head the head of the company
  * @returns {Cell[]}
  */
 function groupsOf(head) {
-  const heads = /** @type {Cell[]} */ ([...(head.parentElement?.children ?? [])]);
-  return heads.filter((each) => companiesOf(each).includes(head.dataset.company ?? ""));
+  const row = /** @type {HTMLTableRowElement} */ (head.parentElement);
+  const groups = groupsByCompany.get(row) ?? grouped(row);
+  groupsByCompany.set(row, groups);
+  return groups.get(head.dataset.company ?? "") ?? [];
+}
+
+/** @param {HTMLTableRowElement} row */
+function grouped(row) {
+  /** @type {Map<string, Cell[]>} */
+  const groups = new Map();
+  for (const group of all("[data-companies]", row, HTMLTableCellElement)) {
+    for (const id of companiesOf(group)) groups.set(id, [...(groups.get(id) ?? []), group]);
+  }
+  return groups;
 }
 
 /**

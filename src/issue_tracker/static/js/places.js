@@ -57,7 +57,8 @@ export function placeOf(element) {
  * @param {string | number} companyId
  */
 export function placesOf(issueId, companyId) {
-  const rows = all(`tr[data-on="${issueId}-${companyId}"]`, document, HTMLTableRowElement).map(placeOfRow);
+  const lists = partsOf(document)?.lists;
+  const rows = lists ? all(`tr[data-on="${issueId}-${companyId}"]`, lists, HTMLTableRowElement).map(placeOfRow) : [];
   const cell = cellAt(issueId, companyId);
   return cell ? [...rows, placeOfCell(cell)] : rows;
 }
@@ -129,11 +130,50 @@ function placeOfCell(cell) {
  * @param {string | number} companyId
  */
 export function cellAt(issueId, companyId, page = document) {
-  /** @type {HTMLTableRowElement | null} */
-  const row = page.querySelector(`.matrix tr[data-issue="${issueId}"]`);
-  /** @type {HTMLTableCellElement | null} */
-  const head = row && page.querySelector(`.matrix thead th[data-company="${companyId}"]`);
-  return (head && row?.cells[head.cellIndex]) ?? null;
+  const { rows, columns } = partsOf(page) ?? NOTHING;
+  const column = columns.get(String(companyId));
+  return (column !== undefined && rows.get(String(issueId))?.cells[column]) || null;
+}
+
+/**
+ * Where results show assignments: the element with the lists, and of a matrix the rows by their issues and the numbers
+ * of the columns by their companies.
+ * @typedef {{ lists: Element, rows: Map<string, HTMLTableRowElement>, columns: Map<string, number> }} Parts
+ */
+
+/** @type {Pick<Parts, "rows" | "columns">} */
+const NOTHING = { rows: new Map(), columns: new Map() };
+
+/**
+ * The parts of results, which newer results replace as a whole. One request can change thousands of cells, so that the
+ * page must not be searched for each of them.
+ * @type {WeakMap<Element, Parts>}
+ */
+const known = new WeakMap();
+
+/** @param {Document} page */
+function partsOf(page) {
+  const results = page.getElementById("results");
+  if (!results) return null;
+  const parts = known.get(results) ?? findParts(results);
+  known.set(results, parts);
+  return parts;
+}
+
+/**
+ * @param {Element} results
+ * @returns {Parts}
+ */
+function findParts(results) {
+  /** @type {HTMLTableElement | null} */
+  const matrix = results.querySelector(".matrix");
+  const heads = [...(matrix?.tHead?.rows[0]?.cells ?? [])];
+  return {
+    // On a narrow screen, a list is loaded later and replaces the matrix.
+    lists: results.querySelector(".matrix-narrow") ?? results,
+    rows: new Map([...(matrix?.rows ?? [])].map((row) => [row.dataset.issue ?? "", row])),
+    columns: new Map(heads.map((head) => [head.dataset.company ?? "", head.cellIndex])),
+  };
 }
 
 /**

@@ -14,10 +14,29 @@ let timer;
 /** The places whose times are to be redrawn. @type {Set<string>} */
 const places = new Set();
 
+/** The issues that have changed since the last redraw. @type {Set<number>} */
+const changedIssues = new Set();
+
 /** Schedules a redraw; many events within a short time cause only one. */
 export function redraw() {
   clearTimeout(timer);
   timer = setTimeout(fetchParts, PAUSE);
+}
+
+/**
+ * Schedules a redraw if a part of the page depends on this issue. That is found out only once for many events, because
+ * it takes a search of the whole page.
+ * @param {number} issueId
+ */
+export function redrawIssue(issueId) {
+  if (!changedIssues.size) setTimeout(redrawIssues);
+  changedIssues.add(issueId);
+}
+
+function redrawIssues() {
+  const parts = ["[data-redraw][id]", ...[...changedIssues].map((id) => `tbody[data-issue="${id}"] [data-redraw]`)];
+  changedIssues.clear();
+  if (document.querySelector(parts.join())) redraw();
 }
 
 /**

@@ -6,6 +6,9 @@ const SILENCE = 18_000;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
 
+/** Milliseconds after which events that arrive all at once let the browser handle input and draw. */
+const BUSY = 50;
+
 /** @typedef {"live" | "broken" | "signed-out"} State */
 
 export class Stream {
@@ -82,7 +85,12 @@ export class Stream {
   async #read(reader, waitForData) {
     const decoder = new TextDecoder();
     let text = "";
+    let began = performance.now();
     for (;;) {
+      if (performance.now() - began > BUSY) {
+        await nextTask();
+        began = performance.now();
+      }
       waitForData();
       const { done, value } = await reader.read();
       if (done) return;
@@ -103,3 +111,11 @@ export class Stream {
     if (data) this.onEvent(JSON.parse(data));
   }
 }
+
+/** Resolves in a task of its own. Unlike a timer, this is not throttled while the tab is in the background. */
+const nextTask = () =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
