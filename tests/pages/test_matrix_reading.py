@@ -1,5 +1,6 @@
 """Reading the matrix: descriptions of cells, old cells, open counts; column width and groups."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -149,6 +150,8 @@ def test_company_groups_can_be_folded(world: World, browse: Browse) -> None:
 
     page.get_by_label("Collapse groups").check()
     expect(heads).to_have_text(["North", "Acme Manufacturing"])
+    expect(page.get_by_role("columnheader", name=re.compile(r"North \d open, 2 companies$"))).to_be_visible()
+    expect(page.locator(".matrix .vh"), "which would make scrolling slower").to_have_count(0)
     group = cell(page, LONG, "North")
     expect(group).to_have_attribute("aria-label", "New at worst, 2 of 2 open, one not changed for 3 days")
     expect(group).to_have_text("2")
