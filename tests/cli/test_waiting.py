@@ -1,5 +1,6 @@
 """Several processes start at the same time: one migrates, the others wait, and all of them succeed."""
 
+import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -115,3 +116,16 @@ def test_a_server_starts_while_another_process_writes(tmp_path: Path) -> None:
     with held(path):
         server = ServeProcess(url, tmp_path / "log", **IMPATIENT).wait_until_ready()
     server.kill()
+
+
+@pytest.mark.parametrize("command", ["issue import", "company import", "company-group import"])
+def test_a_slow_input_holds_no_transaction_open(tmp_path: Path, command: str) -> None:
+    url, pipe = f"sqlite:///{tmp_path}/issues.db", tmp_path / "pipe"
+    assert run("migrate", database_url=url).returncode == 0
+    os.mkfifo(pipe)
+    importing = begin(*command.split(), str(pipe), database_url=url)
+    with pipe.open("w") as input_:  # waits until the command reads
+        added = run("company", "add", "Northwind", database_url=url, **IMPATIENT)
+        input_.write("company_name,group\n" if "group" in command else "name\n")
+    assert (added.stdout, added.stderr) == ("Added 1.\n", "")
+    assert importing.rest()[1] == ""

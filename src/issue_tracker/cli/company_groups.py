@@ -26,11 +26,13 @@ def company_group_import(database_url: str | None, file: str, replace: bool) -> 
     semicolons or tabs, as spreadsheets write them; columns with other names are ignored.
     FILE may be - for standard input.
     """
+    database = open_database(database_url)
     try:
-        with open_database(database_url).write() as tx:
-            imported = import_groups(tx, current_actor(), read_file(file), replace=replace)
+        rows = list(read_file(file))  # before the transaction, because standard input may be slow
     except BadFile as error:
         raise CommandError(f"{file}: {error}") from None
+    with database.write() as tx:
+        imported = import_groups(tx, current_actor(), rows, replace=replace)
     if imported.bad:
         output.report_bad_rows(file, imported.bad)
         raise CommandError(f"Nothing was imported: {len(imported.bad)} bad row(s).")
