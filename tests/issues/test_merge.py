@@ -144,8 +144,8 @@ def test_a_merge_keeps_the_start_of_the_outage(world: World) -> None:
 
 def test_a_merge_records_the_owners_and_references_that_assignments_get(world: World) -> None:
     tess = world.client("tess")
-    world.given_issue("Copy", {"Contoso": "new"})
     world.given_issue("Fault", {"Contoso": "new"})
+    world.given_issue("Copy", {"Contoso": "new"})
     owned = {"issue_name": "Copy", "company_name": "Contoso", "status": "new", "owner": "omar@helpdesk.example"}
     tess.call("PUT", "/api/issues/status", 200, json={**owned, "references": [REFERENCE]})
     last = tess.call("GET", "/api/events?limit=1", 200)["items"][0]["event_id"]

@@ -24,6 +24,8 @@ WITHOUT_VALUE = ("references",)
 
 STATUSES = frozenset(Status)
 
+ASSIGNMENT_FIELDS = {"owner": "the owner", "references": "the references", "affected_since": "an earlier outage"}
+
 UPDATE_VERBS = {
     EventType.UPDATE_CREATED: "added",
     EventType.UPDATE_EDITED: "edited",
@@ -276,8 +278,7 @@ def _words(
             yield from ("on", issue_name) if issue else ()
             yield from ("for", ProperName(event.company_name)) if company and event.company_name else ()
         case EventType.ASSIGNMENT_UPDATED:
-            said = "the owner" if event.field == "owner" else "the references"
-            yield f"{'set' if event.after else 'cleared'} {said} of"
+            yield f"{'set' if event.after else 'cleared'} {ASSIGNMENT_FIELDS[event.field or '']} of"
             yield from (who, "on", issue_name) if issue and company else (who if company else issue_name,)
             yield from ("to", existing.owner(event.after)) if event.after and event.field == "owner" else ()
         case EventType.ASSIGNMENT_CREATED:

@@ -149,6 +149,7 @@ class FoldedIssue:
             if current is None:
                 return f"changes company {event.company_id}, which is not assigned"
             current.updated_at = event.at
+            current.times = event.times or current.times
             return None
         known = current.times if current is not None else None
         wrong_times = known is not None and event.times not in (None, known) and not self._is_merge(event)

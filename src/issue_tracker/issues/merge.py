@@ -10,10 +10,9 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import alerts, assignments, issues, update_companies, updates
 from issue_tracker.errors import FieldError, Forbidden, Invalid
-from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
+from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
-from issue_tracker.issues.assignment_fields import store_fields
-from issue_tracker.issues.assignments import Restored, assign, change_statuses, touch_issue
+from issue_tracker.issues.assignments import touch_issue
 from issue_tracker.issues.fields import (
     MOST_ITEMS,
     count_items,
@@ -23,8 +22,9 @@ from issue_tracker.issues.fields import (
     merged_tags,
 )
 from issue_tracker.issues.former_names import move_names, redirect_names
+from issue_tracker.issues.merged_assignments import less_finished, merge_assignments
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.assignments import AssignmentFields, list_assignment_fields
+from issue_tracker.issues.queries.assignments import list_assignment_fields
 from issue_tracker.issues.queries.issue import (
     Member,
     get_issue_head_by_id,
@@ -37,7 +37,7 @@ from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.issues.updates.queries import list_ids_for_all
 from issue_tracker.names import UpdateText
 from issue_tracker.new_names import Kind, forget
-from issue_tracker.status import RANKED, Status
+from issue_tracker.status import Status
 
 
 class MergedCompany(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ def plan_merge(tx: Connection, actor: Actor, source: IssueHead, target: IssueHea
             member.company.name,
             member.status,
             there.get(member.company.company_id),
-            _less_finished(member.status, there.get(member.company.company_id)),
+            less_finished(member.status, there.get(member.company.company_id)),
         )
         for member in members
     ]
@@ -116,20 +116,7 @@ def merge_issues(
     former_key = source.fields.external_key if target.fields.external_key else None
     redirect_names(tx, source.issue_id, source.name, target.issue_id, at, own, former_key)
     changes += _merge_fields(tx, source, target, at)
-    new = [member for member in members if member.company.company_id not in held]
-    sources = {member.company.company_id: member.times for member in members}
-    for status in RANKED:
-        chosen = [(member.company, status) for member in new if member.status is status]
-        changes += assign(tx, subject, chosen, at, "into", restored=Restored(None, sources), archived=True)
-        moved = [
-            there
-            for member in members
-            if member.status is status and (there := held.get(member.company.company_id)) is not None
-            if _less_finished(status, there.status) is not there.status
-        ]
-        merged = {one.company.company_id: _merged_times(sources[one.company.company_id], one.times) for one in moved}
-        changes += change_statuses(tx, subject, moved, status, at, None, restored=Restored(None, merged))
-    changes += _merge_assignment_fields(tx, actor, target, members, fields, at)
+    changes += merge_assignments(tx, actor, target, members, held, fields, at)
     touch_issue(tx, target, at)
     changes.append(Change(type=EventType.ISSUE_DELETED, issue=Subject(source.issue_id, source.name), after=target.name))
     if not dry_run:
@@ -166,18 +153,6 @@ def _refuse_too_many(
     ]
     if wrong:
         raise Invalid.of(wrong)
-
-
-def _less_finished(one: Status, other: Status | None) -> Status:
-    return one if other is None else min(one, other, key=RANKED.index)
-
-
-def _merged_times(there: AssignmentTimes, here: AssignmentTimes) -> AssignmentTimes:
-    """Returns the times of an assignment that gets the status of the other issue, which is less finished. If it is open
-    in both issues, its outage began with the earlier one.
-    """
-    starts = [since for since in (there.affected_since, here.affected_since) if since is not None]
-    return AssignmentTimes(there.status_since, min(starts, default=None))
 
 
 def _address_updates(tx: Connection, actor: Actor, source: IssueHead, own: Sequence[int]) -> None:
@@ -249,25 +224,4 @@ def _merge_fields(tx: Connection, source: IssueHead, target: IssueHead, at: date
         Change(type=EventType.ISSUE_UPDATED, issue=subject, field=one.name, before=one.before, after=one.after)
         for one in found
     ]
-    return changes
-
-
-def _merge_assignment_fields(
-    tx: Connection,
-    actor: Actor,
-    target: IssueHead,
-    members: Sequence[Member],
-    theirs: Mapping[int, AssignmentFields],
-    at: datetime,
-) -> list[Change]:
-    """Copies owners of the source's assignments where the target's have none, and adds their references. Returns the
-    changes to record.
-    """
-    ours = list_assignment_fields(tx, actor, target.issue_id)
-    subject = Subject(target.issue_id, target.name)
-    changes: list[Change] = []
-    for member in members:
-        before, after = theirs[member.company.company_id], ours[member.company.company_id]
-        owner_id, refs = after.owner_id or before.owner_id, merged_references(after.refs, before.refs)
-        changes += store_fields(tx, subject, member.company, after, owner_id, refs, at)
     return changes

@@ -20,6 +20,10 @@ Place = tuple[int, int]
 """An assignment: the ids of its issue and of its company."""
 
 
+RESTORED = "owner", "references"
+"""The fields of an assignment that an undo of its removal restores."""
+
+
 class AssignmentChange(msgspec.Struct, frozen=True):
     """A change of an assignment, with what only an undo needs: the previous times of the assignment (None in events of
     earlier programs), and what distinguishes the request from others with the same id.
@@ -131,9 +135,9 @@ def list_removed_fields(
             continue
         if event.type is EventType.ASSIGNMENT_CREATED:
             fields.pop(place, None)
-        elif event.field is not None and event.after is not None:
+        elif event.field in RESTORED and event.after is not None:
             fields[place][event.field] = event.after
-        elif event.field is not None:
+        elif event.field in RESTORED:
             fields[place].pop(event.field, None)
     return fields
 
