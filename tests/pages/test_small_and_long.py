@@ -38,6 +38,27 @@ def test_at_400_percent_nothing_is_wider_than_the_screen(world: World, browse: B
         assert cut == [], page.url
 
 
+@pytest.mark.parametrize("width", [1440, 1100, 1000, 930, 900, 390])
+def test_the_name_of_a_user_leaves_room_for_the_rest_of_the_bar(world: World, browse: Browse, width: int) -> None:
+    ada = world.client("ada")
+    own = ada.call("GET", "/api/auth/session", 200)["user"]["user_id"]
+    ada.call("PUT", f"/api/users/{own}", 200, json={"name": LONG[:100].strip()})
+    page = browse("ada", "/", viewport={"width": width, "height": 700})
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    expect(page.get_by_role("button", name="Show 2 updates")).to_be_visible()
+
+    overlapping = page.evaluate(
+        """() => [...document.querySelectorAll(".top :is(a, button)")]
+          .filter((each) => each.checkVisibility())
+          .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
+          .sort(([, a], [, b]) => a.left - b.left)
+          .filter(([, box], index, all) => box.right > innerWidth || box.right - 1 > all[index + 1]?.[1].left)
+          .map(([text]) => text)"""
+    )
+    assert overlapping == [] and page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_the_menu_of_a_long_name_fits_a_low_window(world: World, browse: Browse) -> None:
     world.given_companies(LONG)
     world.given_issue(LONG, {LONG: "new"})
