@@ -36,6 +36,10 @@ def test_similar_issues_are_listed_with_their_state(world: World, monkeypatch: p
     }
     # Words that no issue contains do not hide matches of other words.
     assert similar(world, "Printer firmware 2026-11-26")[0]["name"] == "Printer firmware 4.3.2 fails to start"
+    # A beginning or a part is found however long the name is.
+    world.given_issue("Certificate expired on the remote desktop gateway of the north")
+    for part in ("cer", "cert", "gate"):
+        assert [one["name"][:11] for one in similar(world, part)] == ["Certificate"], part
     [former] = similar(world, "backup 100%_don")
     assert (former["name"], former["former_name"], former["total"]) == ("Tape library", "Backup 100%_done", 0)
     world.given_issue(r"C:\Temp*|(full)?.+ [^4] {2}$")

@@ -1,7 +1,7 @@
 """Quick find: searches issues, companies, company groups, people and pages by approximate names, from every page."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,7 +12,7 @@ from issue_tracker.auth.people import list_people
 from issue_tracker.companies.groups.queries import list_group_names
 from issue_tracker.companies.queries import list_names as list_companies
 from issue_tracker.http.request import Request
-from issue_tracker.issues.queries.find import find_issues
+from issue_tracker.issues.queries.find import find_issues, most_alike
 from issue_tracker.names import key, storable
 from issue_tracker.pages.routes import PageRoutes
 from issue_tracker.pages.templating import fragment, page
@@ -109,16 +109,11 @@ def _open_issues_of(group: str) -> str:
 
 
 def _alike(text: str, names: Mapping[str, str]) -> list[Found]:
-    # Imported here, because it takes a megabyte of memory and most servers never need it.
-    from rapidfuzz import fuzz, process  # noqa: PLC0415
-
     typed = key(text)
     choices = {href: key(name) for href, name in names.items()}
-    found: Sequence[Any] = process.extract(
-        typed, choices, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=4 * SHOWN
-    )
+    found = most_alike(typed, choices, 4 * SHOWN, least=ALIKE)
     # Names that begin with the text come first, then names with a word that does.
-    ranked = [(score + _bonus(typed, name), href) for name, score, href in found]
+    ranked = [(score + _bonus(typed, choices[href]), href) for href, score in found]
     ranked.sort(key=lambda each: -each[0])
     return [Found(names[href], href, score) for score, href in ranked[:SHOWN]]
 

@@ -10,7 +10,7 @@ are therefore read first, without the index; if they contain enough candidates, 
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
@@ -40,6 +40,11 @@ MOST_WORDS = 4
 
 ALIKE = 70.0
 """Minimum similarity of a name, of 100."""
+
+CONTAINED = 90.0
+"""Minimum similarity of a name that contains the text."""
+
+T = TypeVar("T")
 
 
 class FoundIssue(msgspec.Struct, frozen=True):
@@ -71,23 +76,26 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
     names = {issue_id: name for issue_id, name, _ in rows}
     found = {
         issue_id: FoundIssue(issue_id, names[issue_id], score)
-        for issue_id, score in _most_alike(typed, {issue_id: name_key for issue_id, _, name_key in rows}, limit)
+        for issue_id, score in most_alike(typed, {issue_id: name_key for issue_id, _, name_key in rows}, limit)
     }
     former = _former_names(tx, actor)
-    for place, score in _most_alike(typed, {place: key(old) for place, (_, _, old) in enumerate(former)}, limit):
+    for place, score in most_alike(typed, {place: key(old) for place, (_, _, old) in enumerate(former)}, limit):
         issue_id, name, old = former[place]
         if issue_id not in found or found[issue_id].score < score:
             found[issue_id] = FoundIssue(issue_id, name, score, former_name=old)
     return sorted(found.values(), key=lambda one: -one.score)[:limit]
 
 
-def _most_alike(typed: str, names: Mapping[int, str], limit: int) -> list[tuple[int, float]]:
-    """Returns the keys of the casefolded names that are most similar to a text, with their scores."""
+def most_alike(typed: str, names: Mapping[T, str], limit: int, *, least: float = ALIKE) -> list[tuple[T, float]]:
+    """Returns the keys of the casefolded names that are most similar to a text, with their scores, at least `least`."""
     # Imported here, because it takes a megabyte of memory and most servers never need it.
     from rapidfuzz import fuzz, process  # noqa: PLC0415
 
-    best = process.extract(typed, names, scorer=fuzz.WRatio, processor=None, score_cutoff=ALIKE, limit=limit)
-    return [(place, score) for _, score, place in best]
+    best = process.extract(typed, names, scorer=fuzz.WRatio, processor=None, score_cutoff=least, limit=limit)
+    found: dict[T, float] = {place: score for _, score, place in best}
+    # The scorer takes a text for a coincidence if the name is more than eight times as long.
+    found |= {place: max(found.get(place, 0), CONTAINED) for place, name in names.items() if typed in name}
+    return sorted(found.items(), key=lambda one: -one[1])[:limit]
 
 
 def _rows(tx: Connection, actor: Actor, words: Sequence[str], limit: int) -> list[Any]:
