@@ -24,11 +24,28 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from argon2 import PasswordHasher
+from starlette.routing import compile_path
 
+from issue_tracker.app import declared_routes
 from issue_tracker.auth import passwords
+from issue_tracker.struct_types import prepare_structs
 
 PROGRAMS = {"issue-tracker": "issue_tracker.cli", "itctl": "issue_tracker_client.itctl"}
 """The module of each program. Another name is that of a module which is executed, as with `python -m`."""
+
+LATER = (
+    "alembic.command",
+    "alembic.config",
+    "disarm",
+    "encodings.idna",
+    "psycopg",
+    "pwd",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvloop",
+    PROGRAMS["itctl"],
+)
+"""What commands and servers import when they need it."""
 
 STREAMS = (0, 1, 2)
 
@@ -57,8 +74,12 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(package.__path__, "issue_tracker."):
         if ".migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("alembic.command", "alembic.config", "psycopg", PROGRAMS["itctl"]):
+    for name in LATER:
         importlib.import_module(name)
+    # What every server makes at its start, and Python then keeps.
+    prepare_structs()
+    for route in declared_routes():
+        compile_path(route.path)
     hasher = cheap_hasher()
     passwords._hasher, passwords._no_account = hasher, hasher.hash("nobody")
     assert threading.active_count() == 1, "a fork would have none of the threads"
