@@ -179,11 +179,10 @@ _execute = multiprocessing.util.spawnv_passfds
 
 
 def _fork_instead_of_executing(path: bytes, args: list[str], descriptors: list[int]) -> int:
-    """Starts a process of `multiprocessing` (and not its resource tracker, nor one that collects metrics, because
-    prometheus_client decides that when it is imported) as a fork with only these file descriptors, and with the
-    default signal handlers, as a new program has them.
+    """Starts a process of `multiprocessing` (and not its resource tracker) as a fork with only these file descriptors,
+    and with the default signal handlers, as a new program has them.
     """
-    if SPAWNED not in args or "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if SPAWNED not in args:
         return int(_execute(path, args, descriptors))
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}

@@ -45,12 +45,12 @@ def logged(server: ServeProcess, event: str) -> int:
     return server.log.read_text().count(f'"event": "{event}"')
 
 
-def test_a_process_may_be_slow_to_start(start: Start) -> None:
+def test_new_processes_may_be_slow_to_start_and_then_serve_and_stop(start: Start) -> None:
     """As with a quarter of a core: the processes are stopped as soon as they exist, for longer than some supervisors
-    wait.
+    wait. Afterwards they report metrics, for which the library decides during its import, and end with their parent.
     """
     with new_interpreters():
-        server = start()
+        server = start(METRICS="1")
     eventually(lambda: len(processes(server)) == 2, 60)
     first = processes(server)
     for pid in first:
@@ -62,6 +62,10 @@ def test_a_process_may_be_slow_to_start(start: Start) -> None:
     server.wait_until_ready()
     eventually(lambda: logged(server, "server process started") == 2, 60)
     assert processes(server) == first and logged(server, "server process ended") == 0
+    assert 'issue_tracker_requests_total{method="GET",route="/readyz"' in get(f"{server.url}/metrics").text
+    server.process.terminate()
+    assert server.process.wait(30) == 0
+    assert not any(running(pid) for pid in first) and "Traceback" not in server.log.read_text()
 
 
 def test_a_process_that_is_killed_is_replaced_and_logged(start: Start) -> None:
@@ -96,8 +100,7 @@ def test_processes_end_with_their_parent(start: Start, moment: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_all_of_them(start: Start, number: int) -> None:
-    with new_interpreters() if number == signal.SIGTERM else nullcontext():
-        server = start().wait_until_ready()
+    server = start().wait_until_ready()
     eventually(lambda: len(processes(server)) == 2, 60)
     left = processes(server)
     os.kill(server.process.pid, number)
