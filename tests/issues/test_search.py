@@ -96,7 +96,7 @@ def test_a_changed_text_is_found_only_by_the_new_text(world: World, tess: Client
     assert found(tess, "tone") == found(tess, "jam") == []
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_part_of_a_text_finds_its_issue(world: World, tess: Client, data: st.DataObject) -> None:
     world.empty_issues()

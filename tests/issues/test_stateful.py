@@ -290,7 +290,7 @@ def test_any_sequence_of_operations_agrees_with_the_model(server: Server, clock:
     run_state_machine_as_test(
         Helpdesk,
         settings=settings(
-            max_examples=8,
+            max_examples=6,
             stateful_step_count=25,
             derandomize=True,
             database=None,
