@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from issue_tracker.auth import hashing, passwords
+from tests.engines import decided_in_python
 from tests.waiting import eventually
 from tests.world import PASSWORD, World
 
@@ -52,6 +53,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     slow.may_end.set()
 
 
+@decided_in_python
 def test_other_requests_are_served_while_every_hash_waits(world: World, slow: Slow) -> None:
     room = hashing.THREADS + world.server.settings.password_queue
     tess, crowd = world.client(), world.server.settings.threads + room

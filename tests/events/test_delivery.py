@@ -35,6 +35,7 @@ def _only_delivery(ada: Client, path: str) -> dict[str, Any]:
     return found
 
 
+@decided_in_python
 @pytest.mark.parametrize(
     ("response", "code", "stored"),
     [

@@ -20,6 +20,7 @@ from issue_tracker.events.catalog import Change, Event, EventType, Subject
 from issue_tracker.events.listener import Listener
 from issue_tracker.events.reader import Audience, EncodedEvent, LogReader
 from issue_tracker.events.record import record
+from tests.engines import decided_in_python
 from tests.events.listening import Listening
 from tests.waiting import eventually
 from tests.world import World
@@ -138,6 +139,7 @@ def test_events_committed_within_a_pause_are_sent_together(
         assert {len(texts) for texts in queued.values()} == {2 * 2, 2 * 5 + 2}
 
 
+@decided_in_python
 def test_a_client_that_reads_nothing_is_disconnected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.3)
     monkeypatch.setattr(listener_module, "SEND_SECONDS", 0.3)

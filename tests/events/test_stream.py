@@ -98,6 +98,7 @@ def test_a_head_request_to_the_stream_ends_immediately(world: World) -> None:
     assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
 
 
+@decided_in_python
 def test_a_heartbeat_is_sent_when_there_are_no_events(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listener_module.HEARTBEAT_SECONDS == 15
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.2)
@@ -177,6 +178,7 @@ def test_a_rolled_back_transaction_delays_no_event(world: World) -> None:
         assert [e["issue_name"] for e in listener.events] == ["kept"]
 
 
+@decided_in_python
 def test_a_listener_that_does_not_read_is_disconnected_without_delaying_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

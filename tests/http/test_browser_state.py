@@ -15,6 +15,7 @@ from issue_tracker.http.identity import Access
 from issue_tracker.pages.flash import Flash
 from issue_tracker.settings import Settings
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.processes import ADMIN
 from tests.server import serving
 from tests.shared import Shared
@@ -53,6 +54,7 @@ def secure(engine: str, shared: Shared) -> Iterator[Client]:
         yield client
 
 
+@decided_in_python
 def test_with_https_every_cookie_is_secure_and_bound_to_the_host(secure: Client) -> None:
     form = {"email": ADMIN, "password": PASSWORD}
     signed_in = secure.post("/login", data=form)
@@ -115,6 +117,7 @@ def test_signing_out_clears_what_the_browser_stored(world: World, path: str) -> 
     assert cookie.startswith("issue_tracker_session=;") and "Max-Age=0" in cookie
 
 
+@decided_in_python
 def test_account_data_is_not_stored_by_the_browser(world: World) -> None:
     admin = world.client("ada")
     hook = admin.call("POST", "/api/webhooks", 201, json={"url": "https://hooks.example.com/x"})["id"]
@@ -130,6 +133,7 @@ def test_account_data_is_not_stored_by_the_browser(world: World) -> None:
     assert world.client("tess").post("/api/auth/logout").headers["cache-control"] == "no-store"
 
 
+@decided_in_python
 def test_sign_in_exports_and_audit_are_not_stored_by_the_browser(world: World) -> None:
     world.given_issue("Fault", {"Contoso": "new"})
     credentials = {"email": "tess@helpdesk.example", "password": PASSWORD}

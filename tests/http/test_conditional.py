@@ -8,6 +8,7 @@ from issue_tracker.app import declared_routes
 from issue_tracker.http.identity import Access
 from tests.cases import cases
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.world import World
 
 FAULT = "/api/issues/Fault"
@@ -131,6 +132,7 @@ def test_a_change_with_an_old_etag_is_refused_with_the_current_one(fault: World,
     assert client.get(FAULT).json() == current.json()
 
 
+@decided_in_python
 @cases(("method", "path", "body"), WRITES)
 def test_every_write_accepts_etags_that_proxies_rewrote(
     fault: World, method: str, path: str, body: dict[str, Any] | None
@@ -147,6 +149,7 @@ def test_every_write_accepts_etags_that_proxies_rewrote(
             assert done.headers["ETag"] == client.get(FAULT).headers["ETag"]
 
 
+@decided_in_python
 def test_a_foreign_etag_never_matches(fault: World) -> None:
     client = fault.client("ada")
     etag = client.get(FAULT).headers["ETag"]

@@ -14,6 +14,7 @@ from issue_tracker.server.connections import Connections
 from issue_tracker.server.metrics import LoadMetrics, metrics_registry
 from issue_tracker.settings import Settings
 from tests.clients import get
+from tests.engines import decided_in_python
 from tests.events.processes import own_servers
 from tests.server import Server, serving
 from tests.shared import Shared
@@ -163,6 +164,7 @@ def test_connections_without_a_request_are_closed(shared: Shared) -> None:
             assert received(sending).startswith(b"HTTP/1.1 200")
 
 
+@decided_in_python
 def test_slow_readers_are_disconnected(world: World) -> None:
     for number in range(40):
         world.given_issue(f"Fault {number}", {}, "x" * 10_000)
@@ -266,6 +268,7 @@ def test_pipelined_requests_are_answered_in_order_up_to_a_limit(shared: Shared) 
             assert received(connection).endswith(b'{"detail":"The request is not valid HTTP."}')
 
 
+@decided_in_python
 def test_streams_of_one_user_and_of_all_are_limited(world: World) -> None:
     settings = Settings(
         database_url=world.server.settings.database_url, log_level="error", streams=3, streams_per_user=2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import get
+from tests.engines import decided_in_python
 from tests.events.processes import OwnServer, own_servers
 from tests.processes import ServeProcess, processes
 from tests.waiting import eventually
@@ -28,6 +29,7 @@ def measured(server: OwnServer) -> World:
     return world
 
 
+@decided_in_python
 def test_cached_and_other_requests_are_counted_by_template(migrated_url: str) -> None:
     with own_servers(migrated_url, (), ISSUE_TRACKER_METRICS="true") as (server,):
         world = measured(server)

@@ -14,6 +14,7 @@ from issue_tracker.issues import operations
 from issue_tracker.issues.queries.issue import get_issue_head
 from issue_tracker.settings import Settings
 from tests.clients import Client, get
+from tests.engines import decided_in_python
 from tests.metrics import metric, waiting
 from tests.server import Server, serving
 from tests.waiting import eventually
@@ -82,6 +83,7 @@ def test_a_cached_response_does_not_wait_for_a_thread(world: World) -> None:
         assert client.get("/api/issues").status_code == (200 if server.settings.sqlite else 503)
 
 
+@decided_in_python
 def test_requests_beyond_the_queue_length_are_refused(world: World) -> None:
     with busy(world, queue_length=1, queue_seconds=20) as (server, client, sent):
         started = time.monotonic()
@@ -93,6 +95,7 @@ def test_requests_beyond_the_queue_length_are_refused(world: World) -> None:
     world.client("tess").call("GET", "/api/issues/Too%20much", 404)
 
 
+@decided_in_python
 def test_a_request_whose_client_has_disconnected_is_not_started(world: World) -> None:
     with busy(world, queue_seconds=20) as (server, client, sent):
         place = urlsplit(server.url)
@@ -119,6 +122,7 @@ def test_readers_do_not_wait_for_writers(world: World) -> None:
     assert [future.result().status_code for future in sent] == [200] * 5
 
 
+@decided_in_python
 def test_after_an_overload_every_request_is_answered_again(world: World) -> None:
     """Four times as many clients as may wait send requests at once: the surplus is refused, and soon none is."""
     with ThreadPoolExecutor(40) as crowd:

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from issue_tracker.http import middleware
 from issue_tracker.server import rendered_heads
 from issue_tracker.server.rendered_heads import render_head
+from tests.engines import decided_in_python
 from tests.http.test_connections import connect, received
 from tests.world import World
 
@@ -86,6 +87,7 @@ def test_cached_responses_are_the_same_in_every_way_of_sending(world: World, ren
     assert after[0] == after[1] and b'"WAN"' in after[1][2]
 
 
+@decided_in_python
 def test_requests_need_no_garbage_collection(world: World) -> None:
     """If a request referred to itself, collecting it would take longer than a rendered head saves."""
     tess = world.client("tess")

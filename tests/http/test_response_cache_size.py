@@ -7,9 +7,12 @@ from starlette.types import Scope
 
 from issue_tracker.http import response_cache
 from issue_tracker.http.response_cache import ResponseCache
+from tests.engines import decided_in_python
 from tests.world import World
 
 
+# On PostgreSQL, no response is cached by request.
+@decided_in_python
 def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that differ in an irrelevant header, such as a trace id, evict each other; no response is wrong."""
     held: list[int] = []
@@ -27,12 +30,11 @@ def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     for turn in range(120):
         headers = {"If-None-Match": etag, "Traceparent": f"00-{turn:032x}-{turn:016x}-01"}
         assert tess.get("/api/issues/VPN", headers=headers).status_code == 304
-    if world.engine == "sqlite":
-        assert len(held) > 100 and 0 < max(held) <= 40
+    assert len(held) > 100 and 0 < max(held) <= 40
 
 
 # On PostgreSQL, no response is cached by request.
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@decided_in_python
 def test_large_responses_evict_each_other_and_no_small_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[bool] = []
     find = ResponseCache.find
