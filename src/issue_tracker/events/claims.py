@@ -75,6 +75,21 @@ def claim_due_deliveries(database: Database, at: datetime, *, lease: timedelta, 
     return claimed
 
 
+def forget_wrong_clock(database: Database, at: datetime) -> None:
+    """Makes failed deliveries due at `at` whose last attempt is even later: the clock was wrong, and their next attempt
+    would wait until then. It is for the moment at which a clock is found to have been corrected.
+    """
+    attempts = delivery_attempts.c
+    last = select(attempts.at).where(attempts.delivery_id == deliveries.c.id).order_by(attempts.id.desc()).limit(1)
+    waiting = _PENDING, deliveries.c.claim.is_(None), deliveries.c.attempts > 0, deliveries.c.due_at > at + SKEW
+    with database.read() as tx:
+        ids = tx.execute(select(deliveries.c.id).where(*waiting, last.scalar_subquery() > at + SKEW)).scalars().all()
+    for start in range(0, len(ids), WINDOW):
+        some = deliveries.c.id.in_(ids[start : start + WINDOW])
+        with database.write() as tx:
+            tx.execute(update(deliveries).where(some, *waiting).values(due_at=at))
+
+
 def _webhooks_with_due_deliveries(at: datetime) -> Select[Any]:
     due = select(deliveries.c.webhook_id).where(_PENDING, or_(deliveries.c.due_at <= at, _of_wrong_clock(at)))
     return select(webhooks.c.id).where(webhooks.c.active, webhooks.c.id.in_(due)).order_by(webhooks.c.id)

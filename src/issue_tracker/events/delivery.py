@@ -14,12 +14,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from standardwebhooks import Webhook as Signer
 
-from issue_tracker.clock import now
+from issue_tracker.clock import SKEW, now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.server_key import ServerKey
 from issue_tracker.errors import AppError
 from issue_tracker.events.attempts import record_outcome
-from issue_tracker.events.claims import ClaimedDelivery, claim_due_deliveries
+from issue_tracker.events.claims import ClaimedDelivery, claim_due_deliveries, forget_wrong_clock
 from issue_tracker.events.messages import complete_body
 from issue_tracker.events.signing_secrets import readable_secrets
 from issue_tracker.events.slots import Slots
@@ -48,6 +48,7 @@ class Deliverer:
         self._wakened = threading.Event()
         self._stopping = threading.Event()
         self._slots = Slots()
+        self._looked_at: datetime | None = None
 
     def wake(self) -> None:
         """Makes `run` check for due deliveries immediately."""
@@ -103,7 +104,11 @@ class Deliverer:
         return True
 
     def _claim(self, slots: Slots) -> list[ClaimedDelivery]:
-        return claim_due_deliveries(self._database, now(), lease=self._lease, slots=slots)
+        at = now()
+        if self._looked_at is None or at < self._looked_at - SKEW:
+            forget_wrong_clock(self._database, at)
+        self._looked_at = at
+        return claim_due_deliveries(self._database, at, lease=self._lease, slots=slots)
 
     def _deliver_in_thread(self, delivery: ClaimedDelivery) -> None:
         answered: bool | None = None
