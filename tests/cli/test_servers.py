@@ -1,6 +1,7 @@
 """How servers start and stop: the addresses on which they listen, and the signals that end them."""
 
 import signal
+import smtplib
 import socket
 from pathlib import Path
 
@@ -23,6 +24,17 @@ def test_the_address_of_all_networks_includes_ipv4(admin_url: str, tmp_path: Pat
             == get(f"http://127.0.0.1:{port}/healthz").status_code
             == 200
         )
+
+
+def test_the_address_of_all_networks_includes_ipv4_for_mail(admin_url: str) -> None:
+    port = free_port()
+    running = begin("mail", "--host", "::", "--port", str(port), database_url=admin_url, LOG_LEVEL="error")
+    assert running.stdout.readline() == f"Receiving alerts by LMTP on :::{port}.\n"
+    for host in ("::1", "127.0.0.1"):
+        with smtplib.LMTP(host, port, timeout=20) as client:
+            assert client.noop()[0] == 250
+    running.process.terminate()
+    assert running.process.wait(30) == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

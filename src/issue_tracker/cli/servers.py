@@ -235,6 +235,7 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
 
     from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415
     from issue_tracker.alerts.receivers import find_receiver_by_id  # noqa: PLC0415
+    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415
 
     _stop_cleanly()
     loaded = settings.load(database_url=database_url, mail_host=host, mail_port=port, mail_protocol=protocol)
@@ -251,7 +252,7 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
         stopping = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await listener.start()
+        await listener.start(bound_sockets(loaded.mail_host, loaded.mail_port))
         if loaded.mail_metrics_port:
             start_http_server(loaded.mail_metrics_port, loaded.mail_host, registry)
         _announce(f"Receiving alerts by {loaded.mail_protocol.upper()} on {loaded.mail_host}:{loaded.mail_port}.")

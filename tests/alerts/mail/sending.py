@@ -13,6 +13,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from issue_tracker.alerts.mail.listener import MailListener
+from issue_tracker.server.listening import bound_sockets
 from tests.world import World
 
 SENDER = "rmm@monitoring.example"
@@ -56,14 +57,16 @@ def send(client: smtplib.SMTP, recipient: str, message: str | bytes, sender: str
 @contextmanager
 def listening(world: World, protocol: str = "lmtp", **settings: Any) -> Iterator[Listening]:
     """Runs the listener until the block ends."""
-    changed = {"mail_port": 0, "mail_protocol": protocol, **settings}
+    changed = {"mail_protocol": protocol, **settings}
     registry = CollectorRegistry()
     started, stopping = threading.Event(), threading.Event()
     ports: list[int] = []
 
     async def run() -> None:
         listener = MailListener(world.database, msgspec.structs.replace(world.server.settings, **changed), registry)
-        ports.append(await listener.start())
+        sockets = bound_sockets("127.0.0.1", 0)
+        await listener.start(sockets)
+        ports.append(sockets[0].getsockname()[1])
         started.set()
         while not stopping.is_set():
             await asyncio.sleep(0.01)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -85,10 +86,11 @@ class MailListener:
         self._metrics = MailMetrics(registry)
         self._threads = ThreadPoolExecutor(THREADS, "mail")
         self._open: set[_Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
-    async def start(self) -> int:
-        """Starts listening, and returns the port. Raises OSError if the address cannot be used."""
+    # Only modules that connect or bind may import `socket`, the type of the sockets.
+    async def start(self, sockets: Iterable[Any]) -> None:
+        """Starts listening on bound sockets, which it closes when it stops. Raises OSError if one cannot be used."""
         protocol = _Lmtp if self._settings.mail_protocol == "lmtp" else _Smtp
         options: dict[str, Any] = {
             "data_size_limit": self._settings.mail_bytes,
@@ -99,17 +101,13 @@ class MailListener:
             "command_call_limit": COMMANDS,
             "loop": asyncio.get_running_loop(),
         }
-        server = await asyncio.get_running_loop().create_server(
-            lambda: protocol(self, **options), self._settings.mail_host, self._settings.mail_port
-        )
-        self._server = server
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+        loop = asyncio.get_running_loop()
+        self._servers = [await loop.create_server(lambda: protocol(self, **options), sock=one) for one in sockets]
 
     async def stop(self) -> None:
         """Stops listening, and waits until received messages have been stored, at most CLOSE_SECONDS."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
         while any(each.busy for each in self._open) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
