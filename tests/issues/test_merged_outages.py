@@ -32,7 +32,7 @@ def test_an_outage_begins_with_the_earlier_one_even_if_the_status_remains(world:
     [event] = tess.call("GET", "/api/events?type=assignment.updated", 200)["items"]
     assert (event["company_name"], event["field"]) == ("Contoso", "affected_since")
     assert (event["from"], event["to"]) == (kept["Contoso"][1], old["Contoso"][1])
-    assert "set an earlier outage of" in tess.get("/activity").text
+    assert "set an earlier start of the outage of" in tess.get("/activity").text
     # The history leads to these times, and a removal that is undone restores what it removed.
     remove = "/api/issues/status?issueName=Kept&companyName=Contoso"
     tess.call("DELETE", remove, 204, headers={"X-Request-ID": "removal"})

@@ -14,6 +14,7 @@ from issue_tracker.events.queries.accounts import Account, accounts_of, names_of
 from issue_tracker.events.queries.existing import list_existing_companies, list_existing_issues
 from issue_tracker.events.queries.history import EventGroup, HistoryFilter, find_last_event, list_event_groups
 from issue_tracker.events.queries.large_requests import LargeRequest
+from issue_tracker.events.type_names import ASSIGNMENT_FIELDS
 from issue_tracker.status import Status
 
 FIELD_NAMES = {"next_update_at": "time of the next update"}
@@ -23,8 +24,6 @@ WITHOUT_VALUE = ("references",)
 """Fields whose new values would be too long for a sentence."""
 
 STATUSES = frozenset(Status)
-
-ASSIGNMENT_FIELDS = {"owner": "the owner", "references": "the references", "affected_since": "an earlier outage"}
 
 UPDATE_VERBS = {
     EventType.UPDATE_CREATED: "added",

@@ -1,4 +1,4 @@
-"""The names of event types for people: in filters, and in the choice of a webhook's events."""
+"""The names of event types for people: in filters, in the choice of a webhook's events, and in sentences."""
 
 from issue_tracker.events.catalog import EventType
 
@@ -64,6 +64,13 @@ TYPE_NAMES = {
     EventType.WEBHOOK_DELETED: "Webhook deleted",
     EventType.WEBHOOK_DISABLED: "Webhook switched off",
 }
+
+ASSIGNMENT_FIELDS = {
+    "owner": "the owner",
+    "references": "the references",
+    "affected_since": "an earlier start of the outage",
+}
+"""What an `assignment.updated` changes, by its `field`."""
 
 
 def name_of(type_: str) -> str:
