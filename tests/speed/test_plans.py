@@ -186,7 +186,7 @@ def test_filters_of_all_sizes_share_a_few_statements(large: Database) -> None:
     """Statements for every number of companies would evict each other from the statement caches."""
     texts = set()
     with large.read() as tx:
-        for companies in range(1, 100, 3):
+        for companies in range(1, 100, 9):
             for statuses in range(1, len(Status) + 1):
                 filters = Filters(company_ids=tuple(range(1, companies + 1)), statuses=tuple(Status)[:statuses])
                 with statements(tx) as executed:
