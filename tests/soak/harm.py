@@ -86,31 +86,35 @@ class Pair:
             _wait(lambda: connection.execute(query).fetchone() is not None, "The standby does not follow.")
 
 
-def back_up_file(stage: Stage, folder: Path) -> None:
-    """Runs `issue-tracker backup` on an embedded database, and checks the copy."""
-    answered = list(stage.ledger.answered)
-    copy = folder / "copy.db"
-    _run("backup", str(copy), database_url=stage.url)
-    _verify_copy(stage, f"sqlite:///{copy}", answered)
-    for file in folder.glob("copy.db*"):
-        file.unlink()
-
-
-class Dump(NamedTuple):
-    """A dump, and the requests that were answered before it."""
+class Saved(NamedTuple):
+    """A backup or a dump, and the requests that were answered before it."""
 
     file: Path
     answered: list[str]
 
 
-def dump(stage: Stage, folder: Path) -> Dump:
+def back_up_file(stage: Stage, folder: Path) -> Saved:
+    """Runs `issue-tracker backup` on an embedded database."""
+    copy = Saved(folder / "copy.db", list(stage.ledger.answered))
+    _run("backup", str(copy.file), database_url=stage.url)
+    return copy
+
+
+def check_file(stage: Stage, copy: Saved) -> None:
+    """Checks the copy of an embedded database, and deletes it."""
+    _verify_copy(stage, f"sqlite:///{copy.file}", copy.answered)
+    for file in copy.file.parent.glob(f"{copy.file.name}*"):
+        file.unlink()
+
+
+def dump(stage: Stage, folder: Path) -> Saved:
     """Runs `issue-tracker dump`."""
-    dumped = Dump(folder / "dump", list(stage.ledger.answered))
+    dumped = Saved(folder / "dump", list(stage.ledger.answered))
     _run("dump", str(dumped.file), database_url=stage.url)
     return dumped
 
 
-def restore(stage: Stage, dumped: Dump, url: str) -> None:
+def restore(stage: Stage, dumped: Saved, url: str) -> None:
     """Runs `issue-tracker restore` into an empty database, which is checked."""
     _run("restore", str(dumped.file), database_url=url)
     dumped.file.unlink()

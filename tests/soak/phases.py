@@ -17,6 +17,7 @@ from tests.soak import stream
 from tests.soak.harm import (
     Pair,
     back_up_file,
+    check_file,
     dump,
     fill_disk,
     kill_all_workers,
@@ -166,7 +167,7 @@ def backups(run: Run) -> str:
             for number in range(first, min(first + TOGETHER, run.rounds)):
                 stage.progress()
                 if run.engine == "sqlite" and number % 2 == 0:
-                    back_up_file(stage, run.folder)
+                    check_file(stage, back_up_file(stage, run.folder))
                 else:
                     dump_and_restore(run, stage, number)
             found.append(stage.finish())

@@ -123,14 +123,18 @@ class Stage:
                 raise BrokenPromise(f"“{sign}” in the log {self.server.log}.")
         return figures
 
-    def finish(self) -> Figures:
-        """Stops the writers, waits until all messages to the working receiver have been attempted, and checks
-        everything.
-        """
+    def stop_writers(self) -> None:
+        """Waits until all writers have ended."""
         for writer in self.writers:
             writer.stop()
         for writer in self.writers:
             writer.join(PATIENCE_SECONDS)
+
+    def finish(self) -> Figures:
+        """Stops the writers, waits until all messages to the working receiver have been attempted, and checks
+        everything.
+        """
+        self.stop_writers()
         with opened(self.url) as database:
             left, since = self._pending(database), time.monotonic()
             while left:
