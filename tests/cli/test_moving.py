@@ -220,6 +220,8 @@ def test_a_damaged_dump_is_refused_without_any_effect(
         "no gzip": (b"This is no dump. " * 200, "This file is not a dump of Issue Tracker"),
         **{name: (gzip.compress(b"".join(change(lines))), reason) for name, (change, reason) in DAMAGES.items()},
     }
+    if engine == "postgresql":  # the others are found without it, or as these
+        damaged = {name: damaged[name] for name in ("cut in half", "a changed row", "a missing row", "no end")}
     for name, (content, reason) in damaged.items():
         file.write_bytes(content)
         done = CliRunner().invoke(main, ["restore", str(file), "--database-url", restored])
@@ -282,7 +284,6 @@ def test_the_commands_of_the_document_work(shared: Shared, filled: Filled, tmp_p
     script = textwrap.dedent("".join(blocks))
     assert PLACEHOLDER in script and DEFAULT_DATABASE_URL in script
     path = f"{preloaded().scripts()}{os.pathsep}{os.environ['PATH']}"
-
     done = subprocess.run(
         ["bash", "-eu", "-c", script.replace(PLACEHOLDER, shared.empty("postgresql"))],
         cwd=tmp_path, env=environment() | {"PATH": path}, capture_output=True, text=True, timeout=120, check=False,
