@@ -101,6 +101,18 @@ def test_a_deleted_folder_of_metrics_makes_no_request_fail(admin_url: str, tmp_p
         server.kill()
 
 
+@decided_in_python
+def test_a_file_of_metrics_without_content_makes_no_request_fail(migrated_url: str, tmp_path: Path) -> None:
+    """A process that is creating its files has such a file for a moment; one that is killed then leaves it."""
+    more = {"ISSUE_TRACKER_METRICS": "true", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    with own_servers(migrated_url, (), **more) as (server,):
+        world = measured(server)
+        (tmp_path / "counter_1-0.db").touch()
+        world.client("tess").call("GET", "/api/issues", 200)
+        assert counted(world)["GET", "/api/issues", "200"] == 1
+        world.close()
+
+
 def started(server: ServeProcess) -> int:
     return server.log.read_text().count('"server process started"')
 

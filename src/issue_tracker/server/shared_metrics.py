@@ -10,12 +10,13 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, generate_latest, values
+from prometheus_client import CollectorRegistry, Metric, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 log = structlog.get_logger("issue_tracker.server")
@@ -62,11 +63,29 @@ def exposition(registry: CollectorRegistry) -> bytes:
         return generate_latest(registry)
     shared = CollectorRegistry()
     with suppress(ValueError):  # there is no folder, so there is nothing to report
-        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        _Collector(shared)  # type: ignore[no-untyped-call]
     try:
         return generate_latest(shared)
     except FileNotFoundError:  # the folder is being deleted
         return b""
+
+
+class _Collector(MultiProcessCollector):
+    """Reads the files of all processes, except those without content: one that is being created has none yet, and one
+    of a process that was killed meanwhile never gets any. The library fails for them.
+    """
+
+    def collect(self) -> Iterable[Metric]:
+        written = [str(file) for file in Path(os.environ[FOLDER]).glob("*.db") if _has_content(file)]
+        metrics: Iterable[Metric] = self.merge(written)  # type: ignore[no-untyped-call]
+        return metrics
+
+
+def _has_content(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # its process has just ended
+        return False
 
 
 class _Files:
