@@ -1,5 +1,6 @@
 """Migrations create the schema of database/tables on both databases, once, even if several nodes start together."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
@@ -75,9 +76,28 @@ def test_nodes_that_start_together_migrate_once(fresh_database_url: str) -> None
     assert sum("Migrated from empty" in out for out, _ in responses) == 1, responses
 
 
-def test_the_time_of_the_last_edit_is_taken_from_the_history(fresh_database_url: str) -> None:
+def test_edits_and_addresses_of_version_0007_are_converted(fresh_database_url: str) -> None:
+    """The time of the last edit is taken from the history, typed addresses are removed, and known addresses become
+    networks.
+    """
     database = Database(Settings(database_url=fresh_database_url))
     migrate.upgrade(database, to="0007")
+    _add_edits(database)
+    _add_addresses(database)
+
+    migrate.upgrade(database)
+
+    with database.read() as tx:
+        edited = dict(tx.execute(select(issues.c.name, issues.c.edited_at)).all())
+        names = tx.execute(text("SELECT actor_name FROM events WHERE audit ORDER BY event_id")).scalars().all()
+        addresses = tx.execute(text("SELECT address FROM sign_in_addresses")).scalars().all()
+    database.close()
+    assert edited == {"edited": datetime(2026, 2, 1, tzinfo=UTC), "other": None}
+    assert names == ["ADA@example.com", "an unknown address", "Ada"]
+    assert sorted(addresses) == ["192.0.2.7", "2001:db8:0:1::/64", "2001:db8::/64", "un:known"]
+
+
+def _add_edits(database: Database) -> None:
     first, second = ("'2026-01-01T00:00:00.000000+00:00'", "'2026-02-01T00:00:00.000000+00:00'")
     with database.write() as tx:
         for name in ("edited", "other"):
@@ -85,21 +105,33 @@ def test_the_time_of_the_last_edit_is_taken_from_the_history(fresh_database_url:
             values = f"'{name}', '{name}', '', 1, {first}, {second}"
             tx.execute(text(f"INSERT INTO issues ({columns}) VALUES ({values})"))
         for number, (issue_id, kind, at) in enumerate(
-            ((1, "issue.updated", first), (1, "issue.updated", second), (2, "assignment.created", second)), start=1
+            ((1, "issue.updated", first), (1, "issue.updated", second), (2, "assignment.created", second)), start=4
         ):
             columns = "event_id, type, audit, at, actor_name, channel, request_id, issue_id"
             values = f"{number}, '{kind}', false, {at}, 'Ada', 'cli', 'r', {issue_id}"
             tx.execute(text(f"INSERT INTO events ({columns}) VALUES ({values})"))
 
-    migrate.upgrade(database)
 
-    with database.read() as tx:
-        found = tx.execute(select(issues.c.name, issues.c.edited_at)).all()
-    assert {name: at and at.isoformat() for name, at in found} == {
-        "edited": "2026-02-01T00:00:00+00:00",
-        "other": None,
-    }
-    database.close()
+def _add_addresses(database: Database) -> None:
+    at = "'2026-01-01T00:00:00.000000+00:00'"
+    with database.write() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO users"
+                " (user_id, email, email_key, name, role, active, password_hash, created_at, updated_at)"
+                f" VALUES (1, 'Ada@example.com', 'ada@example.com', 'Ada', 'member', true, 'x', {at}, {at})"
+            )
+        )
+        for number, name in enumerate(("ADA@example.com", "hunter2", "Ada"), start=1):
+            kind = "session.failed" if number < 3 else "session.created"
+            tx.execute(
+                text(
+                    "INSERT INTO events (event_id, type, audit, at, actor_name, channel, request_id)"
+                    f" VALUES ({number}, '{kind}', true, {at}, '{name}', 'session', 'r')"
+                )
+            )
+        for address in ("192.0.2.7", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.7", "un:known"):
+            tx.execute(text(f"INSERT INTO sign_in_addresses (user_id, address, at) VALUES (1, '{address}', {at})"))
 
 
 def test_the_origins_of_former_names_are_taken_from_the_history(fresh_database_url: str) -> None:
@@ -182,36 +214,3 @@ def test_counters_and_changed_fields_survive_the_migration_that_names_them(fresh
 
     assert fields == ["name", "description", None]
     assert {statuses: int(total) for statuses, total in totals if total} == {1: 1, 3: 1}
-
-
-def test_typed_addresses_are_removed_and_known_addresses_become_networks(fresh_database_url: str) -> None:
-    database = Database(Settings(database_url=fresh_database_url))
-    migrate.upgrade(database, to="0007")
-    at = "'2026-01-01T00:00:00.000000+00:00'"
-    with database.write() as tx:
-        tx.execute(
-            text(
-                "INSERT INTO users"
-                " (user_id, email, email_key, name, role, active, password_hash, created_at, updated_at)"
-                f" VALUES (1, 'Ada@example.com', 'ada@example.com', 'Ada', 'member', true, 'x', {at}, {at})"
-            )
-        )
-        for number, name in enumerate(("ADA@example.com", "hunter2", "Ada"), start=1):
-            kind = "session.failed" if number < 3 else "session.created"
-            tx.execute(
-                text(
-                    "INSERT INTO events (event_id, type, audit, at, actor_name, channel, request_id)"
-                    f" VALUES ({number}, '{kind}', true, {at}, '{name}', 'session', 'r')"
-                )
-            )
-        for address in ("192.0.2.7", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.7", "un:known"):
-            tx.execute(text(f"INSERT INTO sign_in_addresses (user_id, address, at) VALUES (1, '{address}', {at})"))
-
-    migrate.upgrade(database)
-
-    with database.read() as tx:
-        names = tx.execute(text("SELECT actor_name FROM events ORDER BY event_id")).scalars().all()
-        addresses = tx.execute(text("SELECT address FROM sign_in_addresses")).scalars().all()
-    database.close()
-    assert names == ["ADA@example.com", "an unknown address", "Ada"]
-    assert sorted(addresses) == ["192.0.2.7", "2001:db8:0:1::/64", "2001:db8::/64", "un:known"]
