@@ -48,7 +48,7 @@ class Deliverer:
         self._wakened = threading.Event()
         self._stopping = threading.Event()
         self._slots = Slots()
-        self._looked_at: datetime | None = None
+        self._claimed_at: datetime | None = None
 
     def wake(self) -> None:
         """Makes `run` check for due deliveries immediately."""
@@ -105,9 +105,9 @@ class Deliverer:
 
     def _claim(self, slots: Slots) -> list[ClaimedDelivery]:
         at = now()
-        if self._looked_at is None or at < self._looked_at - SKEW:
+        if self._claimed_at is None or at < self._claimed_at - SKEW:
             forget_wrong_clock(self._database, at)
-        self._looked_at = at
+        self._claimed_at = at
         return claim_due_deliveries(self._database, at, lease=self._lease, slots=slots)
 
     def _deliver_in_thread(self, delivery: ClaimedDelivery) -> None:
