@@ -12,7 +12,7 @@ from starlette.responses import Response
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.passwords import MINIMUM
 from issue_tracker.auth.sessions import csrf_token
-from issue_tracker.clock import iso, now, to_the_minute
+from issue_tracker.clock import to_the_minute
 from issue_tracker.errors import AppError
 from issue_tracker.events.order import Watermark, limited
 from issue_tracker.events.sentences import Moment, ProperName
@@ -70,14 +70,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """The frame around the content. Without an actor, the page has no bar, no session, and no scripts except for times.
 
     `live`: the page follows the event stream. `posted`: the page is the response to a form, so its URL is not `here`.
-    `now` is the time at which it was made.
     """
 
     theme: str | None = None
     here: str = "/"
     home: str = START
     csrf: str | None = None
-    now: str = msgspec.field(default_factory=lambda: iso(now()))
     actor: User | None = None
     seen: Watermark = Watermark(0)
     flash: Flash | None = None

@@ -4,7 +4,6 @@
 import { RequestError, send } from "./api.js";
 import { label, NOT_AFFECTED, paint, placesNamed, placesOf } from "./places.js";
 import { startMenu, storeNote } from "./status-menu.js";
-import { present } from "./times.js";
 import { toast } from "./toast.js";
 
 /** @typedef {import("./places.js").Place} Place */
@@ -48,7 +47,7 @@ export function startQuickChange(remove) {
 export function change(place, status, note = "") {
   const before = { status: place.status, at: place.at, unmoved: place.element.classList.contains("unmoved") };
   if (status === before.status && !note) return;
-  show(place, status, present().toISOString(), true);
+  show(place, status, new Date().toISOString(), true);
   const earlier = underWay.get(place.on) ?? Promise.resolve(before);
   const own = earlier.then((known) => set(place, status, note, known));
   underWay.set(place.on, own);

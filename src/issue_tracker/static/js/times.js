@@ -1,25 +1,9 @@
 // Times in the user's time zone and language: relative for the last 24 hours, otherwise with the date; and durations.
-// The exact local time and UTC appear on hover. The present time is the server's, because a clock of a computer may be
-// wrong.
+// The exact local time and UTC appear on hover.
 import { all, targetOf } from "./elements.js";
 
 const DAY = 24 * 60 * 60 * 1000;
 const REFRESH = 30_000;
-
-/** A difference up to this number of milliseconds is no error of a clock: the response may have been stored or slow. */
-const STORED = 2 * 60_000;
-
-/** By how much the clock of this computer is late, in milliseconds. */
-const late = lateness(document.querySelector("meta[name=now]")?.getAttribute("content"));
-
-/** @param {string | null | undefined} served the server's time when it made the page */
-function lateness(served) {
-  const difference = Date.parse(served ?? "") - Date.now();
-  return Math.abs(difference) > STORED ? difference : 0;
-}
-
-/** Returns the present time by the server's clock. */
-export const present = () => new Date(Date.now() + late);
 
 /** @type {Intl.DateTimeFormatOptions} */
 const dayAndTime = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
@@ -42,7 +26,7 @@ const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style
  * @param {Date} moment
  * @param {Date} [now]
  */
-export const clockTime = (moment, now = present()) =>
+export const clockTime = (moment, now = new Date()) =>
   (moment.getFullYear() === now.getFullYear() ? thisYear : otherYear).format(moment);
 
 /**
@@ -50,7 +34,7 @@ export const clockTime = (moment, now = present()) =>
  * @param {Date} moment
  * @param {Date} [now]
  */
-export function when(moment, now = present()) {
+export function when(moment, now = new Date()) {
   const age = now.getTime() - moment.getTime();
   if (age < 0 || age >= DAY) return clockTime(moment, now);
   const minutes = Math.floor(age / 60_000);
@@ -63,7 +47,7 @@ export function when(moment, now = present()) {
  * @param {Date} since
  * @param {Date} [now]
  */
-export function lasting(since, now = present()) {
+export function lasting(since, now = new Date()) {
   const minutes = Math.floor((now.getTime() - since.getTime()) / 60_000);
   if (minutes < 1) return "just now";
   const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
@@ -96,7 +80,7 @@ const FORMS = {
  */
 export function setTime(element, iso) {
   element.dateTime = iso;
-  show(element, present());
+  show(element, new Date());
 }
 
 /**
@@ -119,7 +103,7 @@ function explain(event) {
 }
 
 export function showTimes() {
-  const now = present();
+  const now = new Date();
   for (const element of all("time", document, HTMLTimeElement)) show(element, now);
   showTimeControls();
 }
