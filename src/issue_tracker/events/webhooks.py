@@ -1,6 +1,6 @@
 """Operations on webhooks and their deliveries, for super admins only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -79,16 +79,12 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
     events or companies, and activation.
     """
     require_administrator(actor)
-    given = _values(fields)
-    try:
-        row = _lock(tx, webhook_id)
-    except NotFound:
-        _require_proof(actor, given)
-        raise
-    changes = {name: value for name, value in given.items() if getattr(row, name) != value}
+    row = _lock(tx, webhook_id)
+    changes = {name: value for name, value in _values(fields).items() if getattr(row, name) != value}
     if not changes:
         return webhook_from_row(row)
-    _require_proof(actor, changes)
+    if changes.keys() & {"url", "event_types", "company_ids"} or changes.get("active"):
+        require_fresh_proof(actor)
     _require_valid(tx, actor, fields)
     require_visible("description", changes.get("description", ""))
     if "active" in changes:
@@ -99,12 +95,6 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
     webhook = get_webhook(tx, actor, webhook_id)
     _record(tx, actor, EventType.WEBHOOK_UPDATED, webhook, at, ", ".join(sorted(changes.keys() - {"disabled_reason"})))
     return webhook
-
-
-def _require_proof(actor: Actor, changes: Mapping[str, Any]) -> None:
-    """Raises ConfirmationRequired for changes that send data elsewhere."""
-    if changes.keys() & {"url", "event_types", "company_ids"} or changes.get("active"):
-        require_fresh_proof(actor)
 
 
 def delete_webhook(tx: Connection, actor: Actor, webhook_id: int) -> None:
