@@ -56,9 +56,11 @@ def test_quick_find_tolerates_typing_errors_and_finds_only_allowed_pages(world: 
     for typed in ("mail delivery", "mial delivery delyed", "delivery", "delvery mail"):
         assert "Mail delivery delayed" in found(typed), typed
     # The beginning of a name that is many times as long.
+    world.given_companies(*(f"Northwind branch {number}" for number in range(40)))
     world.given_companies("Westphalian Association of Municipal Hospitals")
     world.given_issue("Certificate expired on the remote desktop gateway of the north")
     assert "Certificate expired" in found("cert") and "Westphalian" in found("wes")
+    assert "Westphalian" in found("w")
     assert "Backup 100%_done" in found("100%_") and "Mail delivery" not in found("100%_")
     assert "Contoso" in found("Cotnoso") and "Manage users" not in found("users")
     assert "Manage users" in world.client("ada").get("/find", params={"q": "users"}).text

@@ -111,8 +111,8 @@ def _open_issues_of(group: str) -> str:
 def _alike(text: str, names: Mapping[str, str]) -> list[Found]:
     typed = key(text)
     choices = {href: key(name) for href, name in names.items()}
-    found = most_alike(typed, choices, 4 * SHOWN, least=ALIKE)
-    # Names that begin with the text come first, then names with a word that does.
+    found = most_alike(typed, choices, len(choices), least=ALIKE)
+    # Names that begin with the text come first, then names with a word that does; many others may contain a short text.
     ranked = [(score + _bonus(typed, choices[href]), href) for href, score in found]
     ranked.sort(key=lambda each: -each[0])
     return [Found(names[href], href, score) for score, href in ranked[:SHOWN]]
