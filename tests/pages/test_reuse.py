@@ -4,7 +4,7 @@ import re
 from html import unescape
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.chromium import ready
 from tests.pages.axe import violations
@@ -36,6 +36,29 @@ def test_similar_issues_are_listed_while_typing(world: World, browse: Browse) ->
     assert violations(page) == []
     page.get_by_label("Name", exact=True).fill("Something else altogether")
     expect(similar).to_be_hidden()
+
+
+def test_results_do_not_move_a_button_that_is_being_pressed(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/issues/new")
+    results: list[Route] = []
+    for url in ("**/api/similar-issues*", "**/api/companies/match"):
+        page.route(url, lambda route: results.append(route))  # noqa: PLW0108  # Playwright stores an attribute in it
+    page.get_by_label("Name", exact=True).fill("Slow mails")
+    page.get_by_label("Companies", exact=True).fill("Contoso")
+    button = page.get_by_role("button", name="Create issue")
+    button.hover()
+    while len(results) < 2:
+        page.wait_for_timeout(10)
+    page.mouse.down()
+    for route in results:
+        with page.expect_response(route.request.url):
+            route.continue_()
+    page.wait_for_timeout(100)
+    expect(page.locator(".similar")).to_be_hidden()
+    expect(page.get_by_text("1 found")).to_be_hidden()
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="Slow mails")).to_be_visible()
 
 
 def test_a_new_issue_can_be_based_on_an_old_one(world: World, browse: Browse) -> None:

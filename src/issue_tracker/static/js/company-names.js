@@ -2,6 +2,7 @@
 // and which are unknown, with buttons to choose a company. The server checks the names again when the form is sent.
 import { RequestError, send } from "./api.js";
 import { all, find } from "./elements.js";
+import { released } from "./pointer.js";
 
 const PAUSE = 250;
 
@@ -52,6 +53,7 @@ async function match(box, text) {
       if (!(error instanceof RequestError)) throw error;
       // Nothing is lost: the server checks the names when the form is sent.
     }
+    await released();
     if (text.value !== value) return;
   }
   show(box, text, found);

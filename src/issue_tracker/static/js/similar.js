@@ -1,6 +1,7 @@
 // Shows similar issues below the field while a name is typed (`data-similar`): as links, with their state.
 import { send } from "./api.js";
 import { all, find } from "./elements.js";
+import { released } from "./pointer.js";
 
 const PAUSE = 200;
 const SHORTEST = 3;
@@ -41,6 +42,7 @@ async function showSimilar(input, output) {
           ({ data }) => data.items,
           () => [],
         );
+  await released();
   if (input.value.trim() !== name) return;
   output.hidden = found.length === 0;
   output.replaceChildren(...(found.length ? [heading(found.length), list(found)] : []));
