@@ -63,7 +63,7 @@ def exposition(registry: CollectorRegistry) -> bytes:
         return generate_latest(registry)
     shared = CollectorRegistry()
     with suppress(ValueError):  # there is no folder, so there is nothing to report
-        _Collector(shared)  # type: ignore[no-untyped-call]
+        _Collector(shared)  # type: ignore[no-untyped-call]  # the library has no types here
     try:
         return generate_latest(shared)
     except FileNotFoundError:  # the folder is being deleted
@@ -77,7 +77,7 @@ class _Collector(MultiProcessCollector):
 
     def collect(self) -> Iterable[Metric]:
         written = [str(file) for file in Path(os.environ[FOLDER]).glob("*.db") if _has_content(file)]
-        metrics: Iterable[Metric] = self.merge(written)  # type: ignore[no-untyped-call]
+        metrics: Iterable[Metric] = self.merge(written)  # type: ignore[no-untyped-call]  # as above
         return metrics
 
 

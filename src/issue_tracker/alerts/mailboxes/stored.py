@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.polling.schedule import RESTARTED, Claim, Schedule, health
 from issue_tracker.clock import Timestamp, now
+from issue_tracker.database.reencryption import reencrypt_column
 from issue_tracker.database.tables import alert_mailboxes, alert_receivers
 from issue_tracker.encryption import Keyring, Undecryptable
 from issue_tracker.errors import Invalid
@@ -182,24 +183,10 @@ def has_secrets(tx: Connection) -> bool:
 
 
 def reencrypt(tx: Connection, keyring: Keyring) -> tuple[int, list[int]]:
-    """Encrypts with the first key every password that is not yet. Leaves passwords that no key decrypts unchanged.
-
-    Returns the number of re-encrypted passwords, and the ids of receivers whose password no available key decrypts.
-    """
-    changed, unreadable = 0, []
-    stored = select(alert_mailboxes.c.receiver_id, alert_mailboxes.c.password).order_by(alert_mailboxes.c.receiver_id)
-    for row in tx.execute(stored.with_for_update()).all():
-        if keyring.is_current(row.password):
-            continue
-        try:
-            password = keyring.encrypt(keyring.decrypt(row.password))
-        except Undecryptable:
-            unreadable.append(row.receiver_id)
-            continue
-        mine = update(alert_mailboxes).where(alert_mailboxes.c.receiver_id == row.receiver_id)
-        tx.execute(mine.values(password=password))
-        changed += 1
-    return changed, unreadable
+    """Re-encrypts the passwords as `reencrypt_column` does; the ids are those of receivers."""
+    receiver_id, password = alert_mailboxes.c.receiver_id, alert_mailboxes.c.password
+    stored = select(receiver_id, receiver_id.label("owner"), password).order_by(receiver_id)
+    return reencrypt_column(tx, keyring, stored, password, receiver_id)
 
 
 def _require_same_account(stored: Row[Any] | None, mailbox: MailboxSettings) -> None:

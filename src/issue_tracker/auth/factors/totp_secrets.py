@@ -1,9 +1,10 @@
 """The secrets of authenticator apps during a replacement of the server key (docs/decisions/0022-server-key.md)."""
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
+from issue_tracker.database.reencryption import reencrypt_column
 from issue_tracker.database.tables import factors
-from issue_tracker.encryption import Keyring, Undecryptable
+from issue_tracker.encryption import Keyring
 
 
 def has_secrets(tx: Connection) -> bool:
@@ -12,20 +13,6 @@ def has_secrets(tx: Connection) -> bool:
 
 
 def reencrypt(tx: Connection, keyring: Keyring) -> tuple[int, list[int]]:
-    """Encrypts with the first key every secret that is not yet. Leaves secrets that no key decrypts unchanged.
-
-    Returns the number of re-encrypted secrets, and the ids of users with a secret that no available key decrypts.
-    """
-    changed, unreadable = 0, []
+    """Re-encrypts the secrets as `reencrypt_column` does; the ids are those of users."""
     stored = select(factors.c.id, factors.c.user_id, factors.c.secret).where(factors.c.secret.is_not(None))
-    for row in tx.execute(stored.order_by(factors.c.id).with_for_update()).all():
-        if keyring.is_current(row.secret):
-            continue
-        try:
-            secret = keyring.decrypt(row.secret)
-        except Undecryptable:
-            unreadable.append(row.user_id)
-            continue
-        tx.execute(update(factors).where(factors.c.id == row.id).values(secret=keyring.encrypt(secret)))
-        changed += 1
-    return changed, unreadable
+    return reencrypt_column(tx, keyring, stored.order_by(factors.c.id), factors.c.secret, factors.c.id)
