@@ -43,3 +43,14 @@ def test_a_merge_keeps_the_texts_of_both_descriptions(world: World) -> None:
         given(world, name, "Contoso", text)
         tess.call("POST", MERGE, 200, json={"issue_name": name, "into": "Bare"})
     assert tess.call("GET", "/api/updates?issueName=Bare", 200)["total"] == 1
+
+
+def test_a_description_of_any_length_becomes_an_update(world: World) -> None:
+    """It can be edited like any other update, which is at most as long as a description."""
+    tess, longest = world.client("tess"), "x" * 10_000
+    given(world, "Kept", "Contoso", "Line cut")
+    given(world, "Long", "Contoso", longest)
+    tess.call("POST", MERGE, 200, json={"issue_name": "Long", "into": "Kept"})
+    [said] = tess.call("GET", "/api/updates?issueName=Kept", 200)["items"]
+    assert said["body"] == longest
+    tess.call("PUT", f"/api/updates/{said['update_id']}", 200, json={"body": said["body"]})

@@ -35,7 +35,7 @@ from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alert
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.issues.updates.queries import list_ids_for_all
-from issue_tracker.names import UpdateText
+from issue_tracker.names import UPDATE_LIMIT, UpdateText
 from issue_tracker.new_names import Kind, forget
 from issue_tracker.status import Status
 
@@ -124,7 +124,9 @@ def merge_issues(
         _let_alerts_clear(tx, members, held, *opened)
     remaining = get_issue_head_by_id(tx, actor, target.issue_id)
     if source.description and source.description != remaining.description and not dry_run:
-        text = UpdateText(f"The description of “{source.name}” was:\n\n{source.description}")
+        said = f"The description of “{source.name}” was:\n\n{source.description}"
+        # A description may be as long as an update.
+        text = UpdateText(said if len(said) <= UPDATE_LIMIT else source.description)
         readers = None if covers_all else [member.company for member in members] or None
         add_update(tx, actor, remaining, text, companies=readers)
     return remaining
