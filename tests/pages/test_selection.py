@@ -10,6 +10,7 @@ from tests.world import World
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 AREAS = "element => { const box = element.getBoundingClientRect(); return [box.top, box.bottom]; }"
+BAR_HEIGHT = "element => getComputedStyle(element).getPropertyValue('--bulk-height')"
 
 
 def stored(world: World, issue: str = "Slow mail") -> dict[str, str]:
@@ -74,6 +75,12 @@ def test_messages_do_not_cover_the_bar(world: World, browse: Browse) -> None:
         page.set_viewport_size(viewport)
         (_, lower), (upper, _) = toast.evaluate(AREAS), page.locator("#bulk").evaluate(AREAS)
         assert lower <= upper, viewport
+
+    # The height of the bar concerns only what is above it: the browser does not compute the styles of all rows again.
+    of_main, of_row = (page.locator(each).first.evaluate(BAR_HEIGHT) for each in ("main", "main tr"))
+    height = page.locator("#bulk").evaluate("bar => Math.ceil(bar.getBoundingClientRect().height)")
+    assert (of_main, of_row) == (f"{height}px", "96px")
+    assert height != 96
 
 
 def test_a_company_is_removed_and_the_removal_undone(world: World, browse: Browse) -> None:

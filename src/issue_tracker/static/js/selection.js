@@ -76,10 +76,13 @@ const moreButton = () => document.getElementById("bulk-more");
 /** @param {boolean} unfolded */
 const unfoldBar = (unfolded) => moreButton()?.setAttribute("aria-expanded", String(unfolded));
 
-/** Sets the height of the bar in the style sheet, so that nothing covers the bar. */
+/**
+ * Sets the height of the bar in the style sheet, so that nothing covers the bar. Only the elements that use it get it:
+ * on the root element, it would make the browser compute the styles of all rows again.
+ */
 const barHeight = new ResizeObserver(([entry]) => {
-  const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
-  document.documentElement.style.setProperty("--bulk-height", `${Math.ceil(height)}px`);
+  const height = `${Math.ceil(entry?.borderBoxSize[0]?.blockSize ?? 0)}px`;
+  for (const element of all("main, #toasts")) element.style.setProperty("--bulk-height", height);
 });
 
 /**
