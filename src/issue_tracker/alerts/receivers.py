@@ -255,7 +255,7 @@ def _lock(tx: Connection, receiver_id: int) -> Row[Any]:
 
 
 def _unknown() -> NotFound:
-    return NotFound("No such receiver.")
+    return NotFound("There is no such receiver.")
 
 
 def _receiver(row: Any, feed: Feed | None = None, mailbox: Mailbox | None = None) -> Receiver:

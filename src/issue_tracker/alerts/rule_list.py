@@ -132,7 +132,7 @@ def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
     require_helpdesk(actor)
     row = tx.execute(select(alert_rules).where(alert_rules.c.id == rule_id)).first()
     if row is None:
-        raise NotFound("No such rule.")
+        raise NotFound("There is no such rule.")
     return _rule(row)
 
 

@@ -180,14 +180,14 @@ def _revoke(tx: Connection, actor: Actor, kind: Kind, id_: int | str) -> None:
         forget_browser(tx, actor, whole_number(user_id) or 0, device_id)
         return
     if not isinstance(id_, int):
-        raise NotFound("No such credential.")
+        raise NotFound("There is no such credential.")
     if kind == "scim":
         revoke_scim_token(tx, actor, id_)
         return
     table = tokens if kind == "token" else sessions
     owner_id = tx.execute(select(table.c.user_id).where(table.c.id == id_)).scalar_one_or_none()
     if owner_id is None:
-        raise NotFound("No such credential.")
+        raise NotFound("There is no such credential.")
     end = revoke_token if kind == "token" else end_session
     end(tx, actor, owner_id, id_)
 

@@ -153,7 +153,7 @@ def forget_device(tx: Connection, user_id: int, device_id: str) -> None:
     query = select(devices.device_hash).where(devices.user_id == user_id)
     found = [known for known in tx.execute(query).scalars() if known[:ID_LENGTH] == device_id]
     if not found:
-        raise NotFound("No such browser.")
+        raise NotFound("There is no such browser.")
     tx.execute(delete(sign_in_devices).where(devices.user_id == user_id, devices.device_hash.in_(found)))
 
 

@@ -252,7 +252,7 @@ def end_session(tx: Connection, actor: Actor, user_id: int, session_id: int) -> 
     owned = select(sessions.c.address, users.c.email).join(users, users.c.user_id == sessions.c.user_id)
     row = tx.execute(owned.where(*ended)).first()
     if row is None or tx.execute(delete(sessions).where(*ended)).rowcount == 0:
-        raise NotFound("No such session.")
+        raise NotFound("There is no such session.")
     whose = "session" if user_id == actor.user_id else f"session of {row.email}"
     note = "signed out" if session_id == actor.session_id else f"{whose} from {row.address}"
     record(tx, actor, [Change(type=EventType.SESSION_ENDED, note=note)], now())

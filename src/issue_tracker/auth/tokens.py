@@ -141,7 +141,7 @@ def revoke_token(tx: Connection, actor: Actor, user_id: int, token_id: int) -> N
     query = select(tokens.c.name).where(tokens.c.id == token_id, tokens.c.user_id == user_id)
     name = tx.execute(query).scalar_one_or_none() if token_id <= LARGEST_ID else None
     if name is None:
-        raise NotFound("No such token.")
+        raise NotFound("There is no such token.")
     tx.execute(delete(tokens).where(tokens.c.id == token_id))
     record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=_named(tx, actor, user_id, name))], now())
 
@@ -173,7 +173,7 @@ def _require_service_account(tx: Connection, user_id: int) -> None:
     """Raises NotFound for an unknown user, and Invalid for a person."""
     service = tx.execute(select(users.c.service_account).where(users.c.user_id == user_id)).scalar_one_or_none()
     if service is None:
-        raise NotFound("No such user.")
+        raise NotFound("There is no such user.")
     if not service:
         raise Invalid("People create their own tokens. Create a service account for a program without an owner.")
 

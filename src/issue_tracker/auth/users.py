@@ -182,7 +182,7 @@ def get_user(tx: Connection, user_id: int) -> User:
     """Returns the account with this id, active or not. Raises NotFound."""
     row = tx.execute(select(users).where(users.c.user_id == user_id)).first()
     if row is None:
-        raise NotFound("No such user.")
+        raise NotFound("There is no such user.")
     return _user(row)
 
 

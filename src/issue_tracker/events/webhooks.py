@@ -210,5 +210,5 @@ def _record(
 def _lock(tx: Connection, webhook_id: int) -> Row[Any]:
     row = tx.execute(select(webhooks).where(webhooks.c.id == webhook_id).with_for_update()).first()
     if row is None:
-        raise NotFound("No such webhook.")
+        raise NotFound("There is no such webhook.")
     return row

@@ -148,7 +148,7 @@ def create_suggested_rule(request: Request, form: Form) -> Response:
     """Adds the rule that is suggested for an unsorted alert."""
     alert = find_alert(request.tx, request.actor, whole_number(form.get("alert")) or 0)
     if alert is None or not alert.labels:
-        raise NotFound("No such alert.")
+        raise NotFound("There is no such alert.")
     suggested = suggested_rule(request.tx, request.actor, alert.labels)
     body = form.read({"name": suggested.name, "rule": msgspec.to_builtins(suggested.rule)}, NewRule)
     created = rule_list.create_rule(request.tx, request.actor, body.name, body.rule)

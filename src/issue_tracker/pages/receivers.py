@@ -10,5 +10,5 @@ def receiver_of_kind(request: Request, receiver_id: int, kind: Kind) -> Receiver
     """Returns a receiver of this kind. Raises NotFound for a receiver of another kind, too, which has no such page."""
     receiver = get_receiver(request.tx, request.actor, receiver_id)
     if receiver.kind is not kind:
-        raise NotFound("No such receiver.")
+        raise NotFound("There is no such receiver.")
     return receiver

@@ -104,7 +104,7 @@ def remove_factor(tx: Connection, settings: Settings, actor: Actor, factor_id: i
     present = list_factors(tx, actor.user_id)
     found = next((factor for factor in present if factor.id == factor_id), None)
     if found is None:
-        raise NotFound("No such factor.")
+        raise NotFound("There is no such factor.")
     if len(present) == 1 and settings.needs_second_factor(super_admin=actor.super_admin):
         raise Invalid("Your account needs a second factor. Add another one before you remove the last.")
     at = now()

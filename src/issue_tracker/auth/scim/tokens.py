@@ -124,7 +124,7 @@ def revoke_scim_token(tx: Connection, actor: Actor, token_id: int) -> None:
     query = select(scim_tokens.c.name).where(scim_tokens.c.id == token_id)
     name = tx.execute(query).scalar_one_or_none() if token_id <= LARGEST_ID else None
     if name is None:
-        raise NotFound("No such SCIM token.")
+        raise NotFound("There is no such SCIM token.")
     tx.execute(delete(scim_tokens).where(scim_tokens.c.id == token_id))
     record(tx, actor, [Change(type=EventType.TOKEN_DELETED, note=f"{name} (SCIM)")], now())
 

@@ -81,7 +81,7 @@ def unlink_identity(tx: Connection, actor: Actor, user_id: int, identity_id: int
     )
     row = tx.execute(query).first() if identity_id <= LARGEST_ID else None
     if row is None:
-        raise NotFound("No such identity.")
+        raise NotFound("There is no such identity.")
     started = select(provider_sessions.c.session_id).where(provider_sessions.c.identity_id == identity_id)
     tx.execute(delete(sessions).where(sessions.c.id.in_(started)))
     waiting = sign_in_challenges.c.user_id == user_id, sign_in_challenges.c.binding.is_not(None)

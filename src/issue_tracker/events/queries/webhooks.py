@@ -63,7 +63,7 @@ def get_webhook(tx: Connection, actor: Actor, webhook_id: int) -> Webhook:
     require_administrator(actor)
     row = tx.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
     if row is None:
-        raise NotFound("No such webhook.")
+        raise NotFound("There is no such webhook.")
     return webhook_from_row(row)
 
 
@@ -120,7 +120,7 @@ def get_delivery(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
     require_administrator(actor)
     found = _with_attempts(tx, _deliveries().where(deliveries.c.id == delivery_id))
     if not found:
-        raise NotFound("No such delivery.")
+        raise NotFound("There is no such delivery.")
     return found[0]
 
 
