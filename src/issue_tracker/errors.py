@@ -166,7 +166,8 @@ class TooManyAttempts(AppError):
 
     def __init__(self, retry_after: int, account: str = "") -> None:
         # Longer waits in minutes, rounded up: nobody waits for 893 seconds.
-        wait = f"{retry_after} seconds" if retry_after <= 90 else f"{-(-retry_after // 60)} minutes"
+        seconds = "1 second" if retry_after == 1 else f"{retry_after} seconds"
+        wait = seconds if retry_after <= 90 else f"{-(-retry_after // 60)} minutes"
         super().__init__(
             f"Too many attempts. Try again in {wait}.",
             headers={"Retry-After": str(retry_after)},
@@ -207,7 +208,10 @@ class TooManyStreams(AppError):
     title = "Too Many Requests"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"You have {limit} event streams open; close one first.", headers={"Retry-After": "30"})
+        super().__init__(
+            f"You have reached the limit of open event streams ({limit}). Close one first.",
+            headers={"Retry-After": "30"},
+        )
 
 
 class Cause(Enum):
@@ -218,7 +222,7 @@ class Cause(Enum):
     REFUSED = "the database refuses the connection"
     DESCRIPTORS = "the server has no file descriptors left"
     FULL = "the disk of the database is full"
-    STORAGE = "the disk of the database fails"
+    STORAGE = "the disk of the database is failing"
     READ_ONLY = "the database is read-only"
     MISSING = "the database file was removed or replaced"
     DAMAGED = "the database is damaged"

@@ -84,7 +84,7 @@ def test_the_product_survives_a_limit_of_the_file_size(shared: Shared, tmp_path:
         with limited(server.process.pid, resource.RLIMIT_FSIZE, 2 * 1024 * 1024):
             stored = fill(client, "Fault")
             assert_refused_until(client, stored)
-            assert_not_ready(server, "The disk of the database fails.")
+            assert_not_ready(server, "The disk of the database is failing.")
         eventually_ready(server, seconds=1)
         for number in range(20):
             assert create(client, f"With room {number}", TEXT).status_code == 201

@@ -286,7 +286,7 @@ def test_streams_of_one_user_and_of_all_are_limited(world: World) -> None:
 
         first = opens("tess")
         opens("tess")
-        assert refusal("tess") == (429, "You have 2 event streams open; close one first.", True)
+        assert refusal("tess") == (429, "You have reached the limit of open event streams (2). Close one first.", True)
         opens("omar")
         assert refusal("omar") == (503, "The server has too many event streams open. Try again shortly.", True)
         first.close()

@@ -125,7 +125,7 @@ def create_receiver(
     require_fresh_proof(actor)
     require_visible("name", name)
     if tx.execute(select(func.count()).select_from(alert_receivers)).scalar_one() >= MOST_RECEIVERS:
-        raise Invalid(f"There are {MOST_RECEIVERS} receivers, which is the maximum.")
+        raise Invalid(f"There are {MOST_RECEIVERS} receivers, which is the maximum. Delete one first.")
     _require_usable(kind, mapping, patterns, feed)
     if kind is Kind.FEED and feed is None:
         raise Invalid.field("feed", "is required for the kind feed")

@@ -72,7 +72,7 @@ def create_rule(
     lock_rules(tx)
     last = _count(tx)
     if last >= MOST_RULES:
-        raise Invalid(f"There are {MOST_RULES} rules, which is the maximum.")
+        raise Invalid(f"There are {MOST_RULES} rules, which is the maximum. Delete one first.")
     at = now()
     values = {"position": last + 1, "name": name, "definition": _stored(rule), "created_at": at, "updated_at": at}
     rule_id = created_id(tx.execute(insert(alert_rules).values(**values)))

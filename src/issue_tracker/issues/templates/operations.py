@@ -50,7 +50,7 @@ def create_template(tx: Connection, actor: Actor, fields: TemplateFields) -> Tem
     """
     require_administrator(actor)
     if tx.execute(select(func.count()).select_from(issue_templates)).scalar_one() >= MOST:
-        raise Invalid(f"There are {MOST} templates, which is the maximum.")
+        raise Invalid(f"There are {MOST} templates, which is the maximum. Delete one first.")
     at = now()
     values = {"first_update_public": False} | _values(fields) | {"created_at": at, "updated_at": at}
     try:
