@@ -165,10 +165,11 @@ def _column_names(
     missing = [name for name in required if name not in names]
     if missing:
         hint = " Commas, semicolons or tabs separate columns." if len(names) == 1 else ""
-        raise BadFile(f"The first line must name the columns; {', '.join(missing)} is missing.{hint}")
+        are = "is" if len(missing) == 1 else "are"
+        raise BadFile(f"The first line must name the columns; {', '.join(missing)} {are} missing.{hint}")
     unknown = [name.strip() for name, plain in zip(header, names, strict=True) if plain and plain not in columns]
     if unknown and not ignore_others:
-        raise BadFile(f"Unknown columns: {', '.join(unknown)}. Known are {', '.join(columns)}.")
+        raise BadFile(f"Unknown columns: {', '.join(unknown)}. The known columns are {', '.join(columns)}.")
     repeated = [name for name, count in Counter(names).items() if count > 1 and name in columns]
     if repeated:
         raise BadFile(f"The first line names a column twice: {', '.join(repeated)}.")

@@ -78,7 +78,7 @@ def parse_name(text: str) -> Name:
     if not name:
         raise ValueError("must not be blank")
     if len(name) > NAME_LIMIT:
-        raise ValueError(f"must be at most {NAME_LIMIT} characters, and is {len(name)}")
+        raise ValueError(f"must be at most {NAME_LIMIT} characters, but is {len(name)}")
     # Printable texts, which nearly all names are, contain no control characters; the exact test is slower.
     if not name.isprintable() and any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         raise ValueError("must not contain control characters")
@@ -120,7 +120,7 @@ def parse_tag(text: str) -> Tag:
     """Returns a tag in its stored form. Raises ValueError with the reason if it is invalid."""
     tag = parse_name(text)
     if len(tag) > TAG_LIMIT:
-        raise ValueError(f"must be at most {TAG_LIMIT} characters, and is {len(tag)}")
+        raise ValueError(f"must be at most {TAG_LIMIT} characters, but is {len(tag)}")
     if "," in tag:
         raise ValueError("must not contain a comma")
     return Tag(tag)
@@ -135,7 +135,7 @@ def parse_web_address(text: str) -> WebAddress:
     """Returns a web address in its stored form. Raises ValueError with the reason if it is invalid."""
     address = text.strip()
     if len(address) > ADDRESS_LIMIT:
-        raise ValueError(f"must be at most {ADDRESS_LIMIT:,} characters, and is {len(address):,}")
+        raise ValueError(f"must be at most {ADDRESS_LIMIT:,} characters, but is {len(address):,}")
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -221,7 +221,7 @@ def one_newline(text: str) -> str:
 def _text(text: str, limit: int) -> str:
     cleaned = composed(one_newline(text)).strip()
     if len(cleaned) > limit:
-        raise ValueError(f"must be at most {limit:,} characters, and is {len(cleaned):,}")
+        raise ValueError(f"must be at most {limit:,} characters, but is {len(cleaned):,}")
     if not storable(cleaned):
         raise ValueError("must not contain NUL characters or lone surrogates")
     return cleaned

@@ -9,7 +9,7 @@ ALLOWED = {"status": "status", "STATUS": "STATUS", ".": ".", "..": "..", "  Zoe\
 REFUSED = {
     "": "must not be blank",
     " \t ": "must not be blank",
-    "x" * 256: "must be at most 255 characters, and is 256",
+    "x" * 256: "must be at most 255 characters, but is 256",
     "Ada\tLund": "must not contain control characters",
     "Ada\nLund": "must not contain control characters",
     "Ada\u2028Lund": "must be on one line",

@@ -108,7 +108,7 @@ def test_text_without_a_column_is_reported(tmp_path: Path, content: str, line: i
             b"Name;company name;Company_Name; NAME\nA;B;C;D\n",
             "The first line names a column twice: name, company_name.",
         ),
-        (b"name,Colour,Shape\nA,red,round\n", "Unknown columns: Colour, Shape. Known are name, description, "),
+        (b"name,Colour,Shape\nA,red,round\n", "Unknown columns: Colour, Shape. The known columns are name, "),
         (b"Issue;Company\nA;B\n", "The first line must name the columns; name is missing."),
         (b"", "The first line must name the columns; name is missing."),
         (b",,,\r\n\r\n", "The first line must name the columns; name is missing."),

@@ -21,7 +21,7 @@ def test_groups_are_imported_on_the_page(world: World) -> None:
     refused = ada.post("/admin/company-groups/import", data={"csv": bad} | csrf)
     assert refused.status_code == 400 and "there is no company called “Nobody”" in refused.text
     assert "line 4: company_name must not be blank" in refused.text and "line 5: group" in refused.text
-    assert "is missing" in ada.post("/admin/company-groups/import", data={"csv": "x"} | csrf).text
+    assert "are missing" in ada.post("/admin/company-groups/import", data={"csv": "x"} | csrf).text
     assert groups() == {"North": ["Contoso", "Fabrikam"]}
     rows = "company_name\tgroup\r\nACME manufacturing\tnorth\r\nContoso\tSouth\r\nContoso\tSouth\r\n"
     done = ada.post("/admin/company-groups/import", data={"csv": rows} | csrf, follow_redirects=True)

@@ -140,7 +140,7 @@ def match_companies(request: Request, body: NamesToMatch) -> Response:
     bullets, numbers or the marks of quoted e-mail. Archived companies are not found.
     """
     if (body.text is None) == (body.names is None):
-        raise Invalid.of([FieldError("text", "either this or names must be given"), FieldError("names", "see text")])
+        raise Invalid.of([FieldError(name, "exactly one of text and names is required") for name in ("text", "names")])
     with request.read() as tx:
         companies = queries.list_companies(tx, request.actor)
     if body.text is None:

@@ -99,7 +99,7 @@ def update_audience(
         if groups and not (named or assigned):
             raise Invalid.field("company_groups", "contain no company that is assigned to the issue")
     if excluded and not (found or others):
-        raise Invalid.field("exclude", "leaves no company for which the update would be")
+        raise Invalid.field("exclude", "leaves no company for this update")
     return Audience([*found, *others], found)
 
 

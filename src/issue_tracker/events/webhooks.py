@@ -181,7 +181,7 @@ def _require_valid(tx: Connection, actor: Actor, fields: WebhookFields) -> None:
     errors = [] if fields.url is None else _url_errors(fields.url.strip())
     unknown = [name for name in fields.event_types or () if name not in KNOWN_TYPES]
     if unknown:
-        errors.append(FieldError("event_types", f"{', '.join(unknown)[:200]}: no such type"))
+        errors.append(FieldError("event_types", f"contains unknown types: {', '.join(unknown)[:200]}"))
     if errors:
         raise Invalid.of(errors)
     if fields.company_ids is not None:
@@ -189,7 +189,8 @@ def _require_valid(tx: Connection, actor: Actor, fields: WebhookFields) -> None:
         known = list_known_company_ids(tx, actor, ids, lock=True)
         missing = [str(id_) for id_ in ids if id_ not in known]
         if missing:
-            raise NotFound(f"There is no company with the id {', '.join(missing[:20])}.")
+            there = "There is no company with the id" if len(missing) == 1 else "There are no companies with the ids"
+            raise NotFound(f"{there} {', '.join(missing[:20])}.")
 
 
 def _url_errors(url: str) -> list[FieldError]:

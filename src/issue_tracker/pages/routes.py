@@ -167,7 +167,7 @@ def _confirm(request: Request, form: Form) -> None:
         given = {"challenge": form.confirmation_challenge or "", "credential": decoded(passkey)}
         wrong = "The passkey was not accepted, or it took too long."
     elif code:
-        given, wrong = {"code": code}, "The code is wrong, or has already been used."
+        given, wrong = {"code": code}, "The code is wrong, has expired or has already been used."
     else:
         given, wrong = {"password": form.confirmation}, "The password is wrong."
     try:

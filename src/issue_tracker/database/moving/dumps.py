@@ -140,7 +140,7 @@ class Dump:
         if format_.get("format") != FORMAT:
             raise DataError(FOREIGN)
         if format_.get("version") != VERSION:
-            raise DataError("This dump has a format that this version of the program does not know; use a newer one.")
+            raise DataError("This dump has a format that this version of the program does not know. Use a newer one.")
         self.header = self._object(Header)
 
     def fill(self, target: Target, advance: Advance) -> Moved:

@@ -47,7 +47,7 @@ def add_update(
     require_helpdesk(actor)
     refuse_repeated(companies or (), "companies")
     if companies is not None and not companies:
-        raise Invalid.field("companies", "must name at least one company; null means all of the issue")
+        raise Invalid.field("companies", "must name at least one company; null means all companies of the issue")
     assigned = {member.company.company_id: member.company for member in list_members(tx, actor, issue.issue_id)}
     if status is not None:
         set_statuses(tx, actor, issue, status, companies=companies, only_from=only_from, named=named)
