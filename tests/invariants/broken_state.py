@@ -27,7 +27,7 @@ STATE_BROKEN = (
         "UPDATE users SET service_account = true WHERE name = 'Tess Ngo'",
     ),
     Broken(
-        "a second factor that is not there",
+        "a second factor that does not exist",
         ACCOUNTS,
         r"User \d+ has has_factor True",
         "UPDATE users SET has_factor = true WHERE name = 'Tess Ngo'",
@@ -175,7 +175,7 @@ STATE_BROKEN = (
     Broken(
         "company that was deleted",
         COMPANIES,
-        "is not there, but “A mistake”",
+        "is missing, but “A mistake”",
         "DELETE FROM events WHERE type = 'company.deleted'",
     ),
 )

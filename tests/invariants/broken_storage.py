@@ -31,14 +31,14 @@ STORAGE_BROKEN = (
     Broken(
         "lost company",
         REFERENCES,
-        r"assignments \d+ refers to companies \d+: not there",
+        r"assignments \d+ refers to companies \d+, which does not exist",
         "DELETE FROM companies WHERE name = 'Contoso'",
         postgresql=(WITHOUT_FOREIGN_KEYS,),
     ),
     Broken(
         "lost company of a webhook",
         REFERENCES,
-        r"webhooks \d+ is limited to companies \d+: not there",
+        r"webhooks \d+ is limited to companies \d+, which does not exist",
         "DELETE FROM companies WHERE name = 'Contoso'",
         postgresql=(WITHOUT_FOREIGN_KEYS,),
     ),
@@ -147,7 +147,7 @@ STORAGE_BROKEN = (
     Broken(
         "issue that only search knows",
         SEARCH,
-        r"The index of search contains issue 4711, which is not there",
+        r"The index of search contains issue 4711, which does not exist",
         sqlite=("INSERT INTO issue_search (rowid, name_key, description_key) VALUES (4711, 'printer', '')",),
     ),
     Broken(

@@ -171,7 +171,7 @@ def _compare_assignments(folded: FoldedIssue, assigned: list[StoredAssignment]) 
 
 def _described(company: StoredCompany | None) -> str:
     if company is None:
-        return "not there"
+        return "missing"
     return f"“{company.name}”, {'archived' if company.archived else 'not archived'}"
 
 

@@ -84,4 +84,4 @@ def _unknown_to_index(tx: Connection, actor: Actor) -> Iterator[str]:
         yield f"The index of search does not contain issue {issue_id}."
     gone = select(_known.c.id).where(~select(issues.c.issue_id).where(issues.c.issue_id == _known.c.id).exists())
     for (issue_id,) in stream(tx, actor, gone):
-        yield f"The index of search contains issue {issue_id}, which is not there."
+        yield f"The index of search contains issue {issue_id}, which does not exist."

@@ -52,11 +52,12 @@ def orphans(tx: Connection, actor: Actor) -> Iterator[str]:
         for row in stream(tx, actor, query):
             *own, missing = row
             identity = ", ".join(map(str, own))
-            yield f"{constraint.table.name} {identity} refers to {constraint.referred_table.name} {missing}: not there."
+            table, referred = constraint.table.name, constraint.referred_table.name
+            yield f"{table} {identity} refers to {referred} {missing}, which does not exist."
     for row in stream(tx, actor, select(webhooks)):
         chosen = set(webhook_from_row(row).company_ids)
         for company_id in sorted(chosen - list_known_company_ids(tx, actor, chosen)):
-            yield f"webhooks {row.id} is limited to companies {company_id}: not there."
+            yield f"webhooks {row.id} is limited to companies {company_id}, which does not exist."
 
 
 def used_numbers(tx: Connection, actor: Actor) -> Iterator[str]:
