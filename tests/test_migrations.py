@@ -73,7 +73,7 @@ def test_nodes_that_start_together_migrate_once(fresh_database_url: str) -> None
     responses = [node.rest() for node in nodes]
 
     assert [node.process.returncode for node in nodes] == [0] * 4, responses
-    assert sum("Migrated from empty" in out for out, _ in responses) == 1, responses
+    assert sum("Migrated from an empty database" in out for out, _ in responses) == 1, responses
 
 
 def test_edits_and_addresses_of_version_0007_are_converted(fresh_database_url: str) -> None:

@@ -240,7 +240,7 @@ def test_an_outdated_schema_is_refused_with_instructions(fresh_database_url: str
     assert "run `issue-tracker migrate`" in refused("user", "list", database_url=fresh_database_url)
     if engine == "postgresql":
         assert "run `issue-tracker migrate`" in refused("serve", database_url=fresh_database_url)
-    assert "Migrated from empty to" in done("migrate", database_url=fresh_database_url)
+    assert "Migrated from an empty database to" in done("migrate", database_url=fresh_database_url)
     assert "The schema is current" in done("migrate", database_url=fresh_database_url)
     assert done("user", "list", database_url=fresh_database_url) == ""
 

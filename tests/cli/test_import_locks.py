@@ -60,4 +60,4 @@ def test_new_issues_are_created_in_the_order_of_their_names(world: World) -> Non
         return lambda tx: create_issue(tx, ACTOR, parse_issue_name(name), None)
 
     done = during(world, create("A"), partial(_import, world, "B,", "A,"), create("B"))
-    assert "Nothing was imported: 1 bad row(s)." in done.stderr and "already exists" in done.stderr
+    assert "Nothing was imported: 1 bad row." in done.stderr and "already exists" in done.stderr

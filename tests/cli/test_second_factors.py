@@ -35,7 +35,7 @@ def test_the_command_line_replaces_keys_and_resets_factors(admin_url: str) -> No
         refused.returncode == 1
         and f"of the users with these ids were encrypted with another server key: {user_id}." in (refused.stderr)
     )
-    assert run("reencrypt", database_url=admin_url, SECRET_KEY=f"{NEW},{OLD}").stdout == "Encrypted 1 secrets.\n"
+    assert run("reencrypt", database_url=admin_url, SECRET_KEY=f"{NEW},{OLD}").stdout == "Encrypted 1 secret.\n"
     with database.write() as tx:
         tx.execute(factors.update().values(last_step=0))
         assert not use_totp(tx, Keyring([OLD]), user_id, pyotp.TOTP(secret).at(now()), now())

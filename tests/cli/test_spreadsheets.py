@@ -140,7 +140,7 @@ def test_a_dash_is_standard_input_or_output(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/issues.db"
     assert run("migrate", database_url=url).returncode == 0
     imported = run("company", "import", "-", database_url=url, stdin="name\nContoso\n", cwd=tmp_path)
-    assert imported.stdout == "1 companies created, 0 already existed.\n", imported
+    assert imported.stdout == "1 company created, 0 already existed.\n", imported
     exported = run("company", "export", "-", database_url=url, cwd=tmp_path)
     assert exported.stdout.splitlines() == ["name,archived", "Contoso,"], exported
     assert not (tmp_path / "-").exists()
@@ -167,7 +167,7 @@ def test_issues_and_companies_are_imported_from_files_of_excel(
 
     done("migrate")
     assert done("company", "import", str(companies)) == "3 companies created, 0 already existed.\n"
-    assert done("issue", "import", str(issues)) == "1 issues created, 0 already existed; 3 rows imported.\n"
+    assert done("issue", "import", str(issues)) == "1 issue created, 0 already existed; 3 rows imported.\n"
     archived = done("company", "import", "--archive", str(companies))
     assert archived == "0 companies created, 3 already existed; 1 archived.\n"
     exported = list(csv.reader(io.StringIO(done("issue", "export"), newline="")))

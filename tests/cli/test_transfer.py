@@ -144,7 +144,7 @@ def test_an_invalid_row_is_reported_with_its_line_and_nothing_is_imported(tracke
     assert [line.split(", line ")[1].split(":")[0] for line in lines[:-1]] == ["3", "4", "5", "8"], refused.stderr
     assert "status must be one of" in lines[0] and "“Unknown”" in lines[1] and "name must not be blank" in lines[2]
     assert "listed twice" in lines[3]
-    assert lines[-1] == "issue-tracker: Nothing was imported: 4 bad row(s). Correct them, or use --skip-bad."
+    assert lines[-1] == "issue-tracker: Nothing was imported: 4 bad rows. Correct the file, or use --skip-bad."
     assert client.call("GET", "/api/issues?search=good", 200)["total"] == 0
 
     skipped = run("issue", "import", "--skip-bad", str(path), database_url=url)
@@ -176,7 +176,7 @@ def test_exactly_the_invalid_rows_are_skipped(tracker: Tracker, tmp_path: Path) 
 
     skipped = run("issue", "import", "--skip-bad", str(path), database_url=url)
 
-    assert skipped.stdout == "1 issues created, 1 already existed; 4 rows imported.\n", skipped
+    assert skipped.stdout == "1 issue created, 1 already existed; 4 rows imported.\n", skipped
     assert skipped.stderr.splitlines() == [
         f"{path}, line 2: there is no company called “Nowhere”",
         f"{path}, line 4: “Gone” is archived and takes no new assignments",
@@ -235,7 +235,7 @@ def test_a_company_file_with_an_invalid_row_imports_nothing(tracker: Tracker, tm
         f"{path}, line 3: name must not contain the invisible character U+200B",
         f"{path}, line 4: name must not be blank",
         f"{path}, line 5: archived must be “yes” or empty",
-        "issue-tracker: Nothing was imported: 3 bad row(s).",
+        "issue-tracker: Nothing was imported: 3 bad rows.",
     ]
     assert tracker.client.call("GET", "/api/companies?search=never&includeArchived=true", 200)["total"] == 0
 
@@ -245,7 +245,7 @@ def test_company_groups_are_imported_completely_or_not_at_all(tracker: Tracker, 
     run("company", "add", "Grouped One", "Grouped Two", database_url=tracker.url)
     file.write_text("Company name;Note;Group\nGrouped One;x;North\nGROUPED TWO;;north\n", encoding="utf-8")
     imported = run(*command, str(file), database_url=tracker.url)
-    assert (imported.stdout, imported.stderr) == ("1 groups created, 0 changed, 0 unchanged.\n", "")
+    assert (imported.stdout, imported.stderr) == ("1 group created, 0 changed, 0 unchanged.\n", "")
     file.write_text("company_name,group\nGrouped One,North\nNobody,South\n", encoding="utf-8")
     refused = run(*command, str(file), database_url=tracker.url)
     assert refused.returncode == 1

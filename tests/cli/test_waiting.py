@@ -92,7 +92,8 @@ def test_many_commands_start_on_an_empty_database(fresh_database_url: str, engin
         assert command.process.returncode == 0 and err in ("", NOTE), (out, err)
         outputs.append(out)
     head = migrate.head()
-    assert sorted(outputs) == sorted([f"Migrated from empty to {head}.\n", *[f"The schema is current ({head}).\n"] * 3])
+    migrated, current = f"Migrated from an empty database to {head}.\n", f"The schema is current ({head}).\n"
+    assert sorted(outputs) == sorted([migrated, *[current] * 3])
 
 
 def test_servers_start_together_without_a_database(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_groups_are_imported_on_the_page(world: World) -> None:
     assert groups() == {"North": ["Contoso", "Fabrikam"]}
     rows = "company_name\tgroup\r\nACME manufacturing\tnorth\r\nContoso\tSouth\r\nContoso\tSouth\r\n"
     done = ada.post("/admin/company-groups/import", data={"csv": rows} | csrf, follow_redirects=True)
-    assert "1 groups created, 1 changed, 0 unchanged." in done.text
+    assert "1 group created, 1 changed, 0 unchanged." in done.text
     assert groups() == {"North": ["Acme Manufacturing", "Contoso", "Fabrikam"], "South": ["Contoso"]}
     ada.post("/admin/company-groups/import", data={"csv": rows, "replace": "true"} | csrf)
     assert groups() == {"North": ["Acme Manufacturing"], "South": ["Contoso"]}

@@ -46,7 +46,7 @@ def test_new_companies_are_created_in_the_order_of_their_names(world: World) -> 
     """What another request creates meanwhile existed already."""
     ada = world.client("ada")
     done = during(world, create("A"), partial(command, world, "import", "-", file="name\nB\nC\nA\n"), create("B"))
-    assert "1 companies created, 2 already existed." in done.stdout, done.stderr
+    assert "1 company created, 2 already existed." in done.stdout, done.stderr
     form = {"several": "E\nF\nD"}
     during(world, create("D"), lambda: ada.call("POST", "/admin/companies", 303, data=form), create("E"))
     during(world, create("G"), partial(command, world, "add", "H", "G"), create("H"))

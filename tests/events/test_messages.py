@@ -202,7 +202,7 @@ def test_an_import_sends_messages_only_on_request(
     file = tmp_path / "issues.csv"
     file.write_text("name,company_name\nVPN,Contoso\nVPN,Fabrikam\nMail,Contoso\n")
     imported = run("issue", "import", *options, str(file), database_url=world.server.settings.database_url)
-    assert imported.stdout == "1 issues created, 1 already existed; 3 rows imported.\n"
+    assert imported.stdout == "1 issue created, 1 already existed; 3 rows imported.\n"
     # In the order of the names of the issues.
     expected = ["assignment.created", "issue.created"] if options else []
     assert _types(hooks.sent().get("all", [])) == expected

@@ -291,7 +291,7 @@ def test_retention_deletes_only_finished_deliveries_and_sign_ins(world: World) -
     after = _content(world)
     assert len(after["events"]) == len(before["events"]) and _count(world, EventType.SESSION_FAILED) == 0
     pruned = world.history(audit=True)[-1]
-    assert pruned.type == "data.pruned" and pruned.note.startswith("1 deliveries and 1 sign-ins from before ")
+    assert pruned.type == "data.pruned" and pruned.note.startswith("1 delivery and 1 sign-in from before ")
     assert len(after["deliveries"]) == len(before["deliveries"]) - 1
     assert parse_age("36h") == timedelta(hours=36)
     for bad in ("", "90", "d", "-1d", "1w", "0d"):

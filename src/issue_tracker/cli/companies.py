@@ -73,7 +73,7 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
     ]
     if bad:
         output.report_bad_rows(file, sorted(bad, key=lambda row: row.line))
-        raise CommandError(f"Nothing was imported: {len(bad)} bad row(s).")
+        raise CommandError(f"Nothing was imported: {output.number_of(len(bad), 'bad row')}.")
     with database.write() as tx:
         to_archive = [one.name for one in named if one.archived]
         # Before new names are stored, for which the new name of a company that is locked would wait.
@@ -83,7 +83,8 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
         for one in moved:
             update_company(tx, actor, one.company_id, archived=True)
     note = f"; {len(moved)} archived" if archive else ""
-    click.echo(f"{created} companies created, {present} already existed{note}.")
+    new = output.number_of(created, "company", "companies")
+    click.echo(f"{new} created, {present} already existed{note}.")
 
 
 class _Named(msgspec.Struct, frozen=True):

@@ -35,5 +35,5 @@ def company_group_import(database_url: str | None, file: str, replace: bool) -> 
         imported = import_groups(tx, current_actor(), rows, replace=replace)
     if imported.bad:
         output.report_bad_rows(file, imported.bad)
-        raise CommandError(f"Nothing was imported: {len(imported.bad)} bad row(s).")
+        raise CommandError(f"Nothing was imported: {output.number_of(len(imported.bad), 'bad row')}.")
     click.echo(imported.sentence)

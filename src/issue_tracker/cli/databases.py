@@ -79,7 +79,8 @@ def record_export(database: Database, what: str) -> None:
         with database.write() as tx:
             record(tx, current_actor(), [Change(type=EventType.DATA_EXPORTED, note=what)], now())
     except Unavailable as error:
-        click.echo(f"The export is not recorded in the history: {error.reason or error.detail}", err=True)
+        reason = (error.reason or error.detail).rstrip(".")
+        click.echo(f"The export is not recorded in the history: {reason}.", err=True)
 
 
 def connect(loaded: Settings) -> Database:

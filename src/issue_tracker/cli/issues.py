@@ -59,16 +59,14 @@ def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bo
             for name_key in output.progress(sorted(groups), len(groups), "Importing"):
                 transfer.import_issue(tx, actor, groups[name_key], companies, result, notify=notify)
             if result.bad and not skip_bad:
-                raise CommandError(
-                    f"Nothing was imported: {len(result.bad)} bad row(s). Correct them, or use --skip-bad."
-                )
+                bad = output.number_of(len(result.bad), "bad row")
+                raise CommandError(f"Nothing was imported: {bad}. Correct the file, or use --skip-bad.")
     finally:
         output.report_bad_rows(file, sorted(result.bad, key=lambda row: row.line))
     output.warn_of_look_alikes(file, sorted(result.look_alikes))
-    click.echo(
-        f"{result.issues_created} issues created, {result.issues_existing} already existed; "
-        f"{result.rows} rows imported."
-    )
+    created = output.number_of(result.issues_created, "issue")
+    rows = output.number_of(result.rows, "row")
+    click.echo(f"{created} created, {result.issues_existing} already existed; {rows} imported.")
 
 
 def _read(path: str, result: ImportResult) -> dict[str, list[ImportRow]]:

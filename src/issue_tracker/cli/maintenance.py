@@ -29,7 +29,8 @@ from issue_tracker.events.retention import prune_deliveries, prune_sign_ins
 def migrate(database_url: str | None) -> None:
     """Bring the database's schema up to date.
 
-    Safe to run again, and from several nodes at the same time: one migrates, the others wait and find nothing to do.
+    It is safe to run again, and from several nodes at the same time: one of them migrates, while the others wait and
+    then find nothing to do.
     """
     before, after = databases.upgrade(databases.connect(settings.load(database_url=database_url)))
     needed = schema.head()
@@ -40,7 +41,7 @@ def migrate(database_url: str | None) -> None:
     elif before == after:
         click.echo(f"The schema is current ({after}).")
     else:
-        click.echo(f"Migrated from {before or 'empty'} to {after}.")
+        click.echo(f"Migrated from {before or 'an empty database'} to {after}.")
 
 
 @click.group()
@@ -72,7 +73,8 @@ def prune_events(database: Database, age: timedelta) -> None:
             if not any(pieces):
                 break
     finally:  # also after an interruption: the earlier pieces were deleted
-        what = f"{delivered} deliveries and {signins} sign-ins from before {iso(before)}"
+        old = output.number_of(delivered, "delivery", "deliveries"), output.number_of(signins, "sign-in")
+        what = f"{' and '.join(old)} from before {iso(before)}"
         if delivered or signins:
             with database.write() as tx:
                 record(tx, current_actor(), [Change(type=EventType.DATA_PRUNED, note=what)], now())
@@ -136,7 +138,7 @@ def reencrypt(database_url: str | None) -> None:
     keyring = key.keyring()
     with database.write() as tx:
         done = stored_secrets.reencrypt(tx, keyring)
-    click.echo(f"Encrypted {done.changed} secrets.")
+    click.echo(f"Encrypted {output.number_of(done.changed, 'secret')}.")
     if done.problems:
         raise CommandError(" ".join(done.problems))
     if key.forget_stored():

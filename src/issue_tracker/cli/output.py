@@ -89,6 +89,11 @@ def counted(total: int, description: str) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
+def number_of(count: int, noun: str, plural: str = "") -> str:
+    """Returns a number with its noun; the plural ends with -s unless it is given."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def warn_of_look_alikes(path: str, found: Sequence[tuple[int, str]]) -> None:
     """Prints which names look like others, for the first such lines, and how many more there are."""
     for line, sentence in found[:LOOK_ALIKES]:

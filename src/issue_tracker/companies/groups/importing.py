@@ -39,7 +39,8 @@ class ImportedGroups(msgspec.Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """The result as a sentence for users."""
-        return f"{self.created} groups created, {self.changed} changed, {self.unchanged} unchanged."
+        groups = "group" if self.created == 1 else "groups"
+        return f"{self.created} {groups} created, {self.changed} changed, {self.unchanged} unchanged."
 
 
 def read_file(path: str) -> Iterator[GroupRow | BadRow]:
