@@ -215,10 +215,10 @@ def test_a_password_typed_on_a_terminal_is_not_shown(embedded: str) -> None:
     os.close(theirs)
     assert shown_until(ours, b"Password: ") == "Password: "
     os.write(ours, b"a password to be typed\n")
-    rest = shown_until(ours, b"is set.")
+    rest = shown_until(ours, b"has been set.")
     assert command.wait(60) == 0
     os.close(ours)
-    assert rest.strip() == "The password of typist@helpdesk.example is set."
+    assert rest.strip() == "The password of typist@helpdesk.example has been set."
 
 
 def shown_until(terminal: int, expected: bytes) -> str:

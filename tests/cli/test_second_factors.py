@@ -45,7 +45,7 @@ def test_the_command_line_replaces_keys_and_resets_factors(admin_url: str) -> No
         email = tx.execute(select(users.c.email)).scalar_one()
     assert run("user", "reset-factors", email, database_url=admin_url).returncode == 2
     done = run("user", "reset-factors", email, "--reason", "Lost the telephone", database_url=admin_url)
-    assert done.stdout == f"The second factors of {email} are removed.\n"
+    assert done.stdout == f"The second factors of {email} have been removed.\n"
     with database.read() as tx:
         assert not tx.execute(select(factors)).all() and not tx.execute(select(recovery_codes)).all()
         assert tx.execute(select(users.c.has_factor)).scalar_one() is False

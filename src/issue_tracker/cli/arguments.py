@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 
 class NewFile(click.Path):
-    """The path of a file to write. It is not empty, as from a variable that is not set: that is the current folder."""
+    """The path of a file to write. An empty path is refused: it usually comes from a variable that is not set, and
+    would mean the current folder.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value:

@@ -38,6 +38,7 @@ def issue() -> None:
 def issue_import(database_url: str | None, file: str, skip_bad: bool, notify: bool) -> None:
     """Import issues from a CSV file: columns name, description, company_name, status; one row per assignment.
 
+    Further columns contain the other fields of an issue under their names in the API, such as severity and tags.
     Commas, semicolons or tabs separate the columns, as spreadsheets write them. FILE may be - for standard input.
 
     The companies of the rows are added to existing issues, with their statuses. If the file has bad rows, they are

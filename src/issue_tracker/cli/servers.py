@@ -31,7 +31,7 @@ log = structlog.get_logger("issue_tracker.servers")
 @database_option
 @click.option("--host", help="The address to listen on.  [127.0.0.1]")
 @click.option("--port", type=int, help="The port to listen on.  [8000]")
-@click.option("--workers", type=int, help="Server processes.  [1]")
+@click.option("--workers", type=int, help="The number of server processes.  [1]")
 @click.option("--public-url", metavar="URL", help="The address that browsers use.  [http://HOST:PORT]")
 def serve(**options: Any) -> None:
     """Serve the pages and the API.
@@ -82,8 +82,8 @@ def _missing_password_sign_in(loaded: Settings) -> list[str]:
     if loaded.password_sign_in or loaded.break_glass_accounts.strip():
         return []
     return [
-        "Nobody may sign in with a password. Name a break-glass account, or only `issue-tracker user` helps when the "
-        "identity provider fails (docs/sign-in.md)."
+        "Nobody can sign in with a password. Name a break-glass account; without one, only `issue-tracker user` works "
+        "if the identity provider fails (docs/sign-in.md)."
     ]
 
 
@@ -262,4 +262,5 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
     try:
         asyncio.run(listen())
     except OSError as error:
-        raise CommandError(f"{loaded.mail_host}:{loaded.mail_port}: {error.strerror or error}.") from None
+        where = f"{loaded.mail_host}:{loaded.mail_port}"
+        raise CommandError(f"Mail cannot be received on {where}: {error.strerror or error}.") from None

@@ -27,8 +27,10 @@ password_stdin = click.option(
 
 
 company_options = (
-    click.option("--company", "companies", multiple=True, metavar="NAME", help="A company to see; may be repeated."),
-    click.option("--company-group", "groups", multiple=True, metavar="NAME", help="A group of companies to see."),
+    click.option("--company", "companies", multiple=True, metavar="NAME", help="A visible company; may be repeated."),
+    click.option(
+        "--company-group", "groups", multiple=True, metavar="NAME", help="A visible company group; may be repeated."
+    ),
 )
 
 
@@ -121,7 +123,7 @@ def user_password(database_url: str | None, email: str, password_stdin: bool) ->
     fresh = hash_new_password(password, email=found.email, name=found.name)
     with database.write() as tx:
         users.update_user(tx, current_actor(), found.user_id, password_hash=fresh)
-    click.echo(f"The password of {found.email} is set.")
+    click.echo(f"The password of {found.email} has been set.")
     if generated:
         click.echo(f"Password: {password}")
 
@@ -130,7 +132,7 @@ def user_password(database_url: str | None, email: str, password_stdin: bool) ->
 @database_option
 @click.argument("email")
 def user_disable(database_url: str | None, email: str) -> None:
-    """Disable a user and end all of their sessions. Their name stays in the history."""
+    """Disable a user, end all of their sessions, and revoke all of their tokens. Their name stays in the history."""
     with open_database(database_url).write() as tx:
         found = users.get_user_by_email(tx, email)
         users.update_user(tx, current_actor(), found.user_id, active=False)
@@ -144,13 +146,13 @@ def user_disable(database_url: str | None, email: str) -> None:
 def user_reset_factors(database_url: str | None, email: str, reason: str) -> None:
     """Remove a user's second factors and recovery codes, and end all of their sessions.
 
-    For a user who has lost all of them, including the only super admin.
+    Use it for a user who has lost all of them, even if that is the only super admin.
     """
     note = parsed(parse_note, reason, "--reason")
     with open_database(database_url).write() as tx:
         found = users.get_user_by_email(tx, email)
         reset_factors(tx, current_actor(), found.user_id, note)
-    click.echo(f"The second factors of {found.email} are removed.")
+    click.echo(f"The second factors of {found.email} have been removed.")
 
 
 @click.group()
