@@ -45,7 +45,7 @@ class Setup(msgspec.Struct, forbid_unknown_fields=True):
     },
 )
 def set_up(request: Request, body: Setup) -> Response:
-    """Create the first super admin. Works once, and only while there is no user."""
+    """Create the first super admin. This works once, and only while there is no user."""
     return json_response(create_first_user(request, body), 201)
 
 

@@ -114,7 +114,7 @@ def delete_issue(request: Request, issue_name: str) -> Response:
     shares_commit=True,
 )
 def set_status(request: Request, body: StatusChange) -> Response:
-    """Set a company's status in an issue; assigns the company if it was not. The ETag is the issue's new one.
+    """Set a company's status in an issue, and assign the company if it is not. The ETag is the issue's new one.
 
     `owner` and `references` are those of the assignment; absent leaves them unchanged, null clears them.
     """

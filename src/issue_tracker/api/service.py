@@ -23,7 +23,7 @@ class Health(msgspec.Struct):
 
 @routes.get("/healthz", transaction=False, inline=True, returns=Returns(200, Health, {"status": "ok"}))
 def healthz(request: Request) -> Response:
-    """Check whether the process is alive. Uses nothing else."""
+    """Check whether the process is alive. Nothing else is checked."""
     return json_response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
@@ -70,7 +70,7 @@ def openapi_json(request: Request) -> Response:
     errors=(404,),
 )
 def metrics(request: Request) -> Response:
-    """Get the metrics of all workers as Prometheus text. Responds with 404 unless the setting is on."""
+    """Get the metrics of all workers as Prometheus text. The response is 404 unless the setting is on."""
     if not request.settings.metrics:
         raise NotFound("There is nothing at this path.")
     return Response(exposition(request.app_state.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
