@@ -53,7 +53,9 @@ def test_a_passkey_is_set_up_when_required_and_signs_in(world: World, chromium: 
         page.goto("/account/security")
         expect(page.get_by_role("table", name="Your second factors")).to_contain_text("Passkey")
         page.get_by_role("button", name="Add a passkey").click()
-        expect(page.locator("[data-problem]")).to_have_text("This device or key already has a passkey of your account.")
+        expect(page.locator("[data-problem]")).to_have_text(
+            "This device or key already has a passkey for your account."
+        )
         assert violations(page) == []
 
         page.get_by_role("button", name="Sign out").click()

@@ -71,7 +71,8 @@ def create(request: Request, form: Form) -> Response:
     body = form.read(fields, NewUser)
     user = create_account(request, body, None)
     if user.service_account:
-        return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, Flash("Added. Create a token for it.")))
+        flash = Flash("The service account has been added. Create a token for it.")
+        return redirect(f"/admin/users/{user.user_id}", flash_cookie(request, flash))
     if user.invitation_url is None:
         return redirect("/admin/users", flash_cookie(request, Flash(f"Added {user.name}.")))
     return _with_link(request, user.name, user.invitation_url)

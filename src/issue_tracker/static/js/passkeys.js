@@ -109,8 +109,8 @@ const toText = (bytes) =>
 /** @param {unknown} error */
 function sentence(error) {
   if (!(error instanceof Error || error instanceof DOMException)) throw error;
-  if (error.name === "InvalidStateError") return "This device or key already has a passkey of your account.";
-  if (error.name === "NotAllowedError") return "No passkey was used: it was cancelled, or it took too long.";
+  if (error.name === "InvalidStateError") return "This device or key already has a passkey for your account.";
+  if (error.name === "NotAllowedError") return "No passkey was used: the request was cancelled, or took too long.";
   if (error.name === "TimeoutError" || error instanceof TypeError) return "The server cannot be reached.";
   return error.message;
 }
