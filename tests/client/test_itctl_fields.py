@@ -40,7 +40,7 @@ def test_fields_and_groups_can_be_set_and_filtered(itctl: Run, technician: Track
     made_for = json.loads(itctl("say", "Line", "x", "--group", "North", "--except", "Acme", "--json").stdout)
     assert made_for["company_names"] == ["Contoso"]
     assert "Nothing to change" in itctl("update", "Line", code=2).stderr
-    assert "has not the form" in itctl("update", "Line", "--reference", "T-17", code=2).stderr
+    assert "does not have the form" in itctl("update", "Line", "--reference", "T-17", code=2).stderr
     assert "is not a time" in itctl("update", "Line", "--next-update", "soon", code=2).stderr
 
 

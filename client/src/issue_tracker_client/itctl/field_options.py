@@ -45,7 +45,7 @@ def parse_reference(text: str) -> dict[str, str | None] | None:
             key, url = words.strip(), last
     key = _unquoted(key)
     if not system or not key or _is_address(text):
-        raise click.BadParameter(f"{text!r} has not the form “SYSTEM: KEY [URL]”.")
+        raise click.BadParameter(f"{text!r} does not have the form “SYSTEM: KEY [URL]”.")
     return {"system": system, "key": key, "url": url}
 
 

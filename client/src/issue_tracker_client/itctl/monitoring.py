@@ -48,7 +48,7 @@ def raise_alert(
 @as_json_option
 @click.pass_obj
 def clear_alert(connection: Connection, *, key: str, summary: str | None, json: bool) -> None:
-    """Report that a fault is over. Resolves the company's status unless a person has changed it since."""
+    """Report that a fault is over. This resolves the assignment unless a person has changed it since."""
     with connection.tracker() as tracker:
         alert = tracker.clear_alert(key, summary=summary)
     connection.report(alert, json, outcome(alert))

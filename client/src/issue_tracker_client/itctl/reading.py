@@ -172,9 +172,9 @@ def watch(
     limit: int | None,
     json: bool,
 ) -> None:
-    """Print events as they happen, until interrupted. Reconnects without losing or repeating events.
+    """Print events as they happen, until interrupted. No event is lost or repeated when the connection breaks.
 
-    An issue that is renamed meanwhile is still the same.
+    An issue or a company that is renamed meanwhile is still found.
     """
     with connection.tracker() as tracker:
         events = tracker.follow(after=after, patience=max(connection.patience, 1.0))

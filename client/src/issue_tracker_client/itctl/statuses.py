@@ -42,7 +42,7 @@ def set_status(
     if_match: str | None,
     json: bool,
 ) -> None:
-    """Set the status of one company. Assigns the company to the issue if necessary.
+    """Set the status of one company, and assign the company to the issue if necessary.
 
     --owner and --reference belong to this company in the issue; an empty text clears them.
     """
