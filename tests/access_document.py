@@ -24,9 +24,10 @@ the credential decides the result.
 
 *Old session* is a super admin who signed in more than ten minutes ago and has not confirmed since; *given password* is
 one whose password a super admin knows; *r* and *w* are API tokens that may read, or read and write.
-`PUT /api/users/{user_id}` and `PUT /api/webhooks/{id}`, and their pages, require a confirmation only for a role, a
-password or an address; `PUT /api/company-groups/{group_id}` and its pages only for other companies of a group that a
-company access names. The routes of `/scim/v2` accept only SCIM tokens.
+`PUT /api/users/{user_id}` and its page require a confirmation only for a role, a password or a company access;
+`PUT /api/webhooks/{id}` and its page for all but the description and a deactivation;
+`PUT /api/company-groups/{group_id}` and its pages only for other companies of a group that a company access names.
+The routes of `/scim/v2` accept only SCIM tokens.
 """
 
 HEADER = [
