@@ -85,7 +85,7 @@ class Retention:
     def prune(self, at: datetime) -> None:
         """Deletes everything that has expired at an instant (UTC), in small transactions. Raises Unavailable.
 
-        If records that a person may look for were deleted, the history says so; also after an early end, by an error
+        If records that a person may look for were deleted, the history says so, even after an early end, by an error
         or by `close`. If the database cannot record it then, the next call does.
         """
         try:
@@ -120,7 +120,7 @@ class Retention:
             self._unrecorded.clear()
 
     def _prune_piece(self, prune: Prune) -> int:
-        """Deletes one piece and returns its number of rows; 0 also if another process is deleting."""
+        """Deletes one piece and returns its number of rows; also 0 if another process is deleting."""
         with self._database.write() as tx:
             if not self._database.sqlite:
                 free = tx.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LOCK}).scalar_one()

@@ -17,7 +17,7 @@ NAMES = ("alertname", "name", "check")
 """The labels that usually describe what an alert is about, the best first."""
 
 TEXTS = ("summary", "description", "message", "severity")
-"""Labels whose values are no names of companies, even if they contain one."""
+"""Labels whose values are not names of companies, even if they contain one."""
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):

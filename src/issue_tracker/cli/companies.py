@@ -76,7 +76,7 @@ def company_import(database_url: str | None, file: str, archive: bool) -> None:
         raise CommandError(f"Nothing was imported: {output.number_of(len(bad), 'bad row')}.")
     with database.write() as tx:
         to_archive = [one.name for one in named if one.archived]
-        # Before new names are stored, for which the new name of a company that is locked would wait.
+        # Before new names are stored, or a simultaneous request that gives one of them such a name would deadlock.
         lock_companies(tx, actor, [one.company_id for one in find_companies(tx, actor, to_archive).values()])
         created, present = create_missing_companies(tx, actor, [one.name for one in named])
         moved = [one for one in find_companies(tx, actor, to_archive).values() if not one.archived]

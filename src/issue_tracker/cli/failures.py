@@ -63,7 +63,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _read_enough() -> Iterator[None]:
-    """Makes a reader that has read enough (`issue export | head`) end the command; that is no failure."""
+    """Makes a reader that has read enough (`issue export | head`) end the command; that is not a failure."""
     try:
         yield
     except BrokenPipeError:

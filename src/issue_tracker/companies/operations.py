@@ -55,7 +55,7 @@ def create_company(tx: Connection, actor: Actor, name: Name) -> Company:
 
 
 def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]) -> tuple[int, int]:
-    """Creates those of the companies that do not exist yet, also if another request creates some at the same moment.
+    """Creates those of the companies that do not exist yet, even if another request creates some at the same moment.
 
     Returns how many were created and how many existed. Of equal names, the first spelling is used. Raises Invalid for a
     new name with an invisible character; Forbidden for an actor who would not see them then.

@@ -27,7 +27,7 @@ WINDOW = 200
 """Number of deliveries of a webhook that are considered at a time."""
 
 LONGEST_DELAY = timedelta(hours=24)
-"""Maximum time between two attempts, also if the receiver requests more."""
+"""Maximum time between two attempts, even if the receiver requests more."""
 
 LOST = "the worker was stopped before the outcome was known; this attempt does not count"
 """The error of an attempt whose worker was killed or stopped."""

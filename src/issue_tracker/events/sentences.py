@@ -260,7 +260,7 @@ def _words(
     event = group.newest
     issue_name = existing.issue(event.issue_id, event.issue_name)
     who = f"{group.count} companies" if group.count > 1 else existing.company(event.company_id, event.company_name)
-    # Other fields of assignments have values that are no statuses.
+    # Other fields of assignments have values that are not statuses.
     label = Status(event.after).label if about_assignment and event.after in STATUSES else ""
     match event.type:
         case EventType.ISSUE_CREATED:

@@ -19,7 +19,7 @@ LONGEST = 100
 
 
 class PositionError(ValueError):
-    """A text is no position, or one in another history. The message says which, and continues the field's name."""
+    """A text is not a position, or one in another history. The message continues the field's name, and says which."""
 
 
 class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):

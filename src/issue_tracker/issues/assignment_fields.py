@@ -34,7 +34,7 @@ def change_assignments(
     clears it. Returns the changed issue.
 
     `undoes` is the request whose change this undoes. `issue` must have been read with a lock in this transaction.
-    Raises NotFound for a company that is not assigned, and Invalid for a new owner who is no active technician.
+    Raises NotFound for a company that is not assigned, and Invalid for a new owner who is not an active technician.
     """
     require_helpdesk(actor)
     if owner is UNSET and references is UNSET:

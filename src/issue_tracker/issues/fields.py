@@ -120,8 +120,8 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 def changed_fields(tx: Connection, current: StoredFields, given: IssueFields) -> list[FieldChange]:
-    """Returns the given fields whose values differ from the stored ones. Raises Invalid for a new owner who is no
-    active technician.
+    """Returns the given fields whose values differ from the stored ones. Raises Invalid for a new owner who is not
+    an active technician.
     """
     if isinstance(given.owner, User) and given.owner.user_id != current.owner_id:
         require_technician(given.owner)

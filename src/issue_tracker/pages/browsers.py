@@ -1,4 +1,4 @@
-"""Names of browsers, by which people recognise their sessions."""
+"""Names of browsers, by which people recognize their sessions."""
 
 
 def browser_name(user_agent: str) -> str:

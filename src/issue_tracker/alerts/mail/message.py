@@ -27,7 +27,7 @@ MOST_MULTIPARTS = 100
 """Maximum number of parts that contain parts: the parser passes each line through all open ones."""
 
 UNSUITABLE = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"))
-"""Codecs of Python that are no character sets of e-mail; some are slow, or decode to invalid Unicode."""
+"""Codecs of Python that are not character sets of e-mail; some are slow, or decode to invalid Unicode."""
 
 LONGEST_HEADERS = 64 * 1024
 LONGEST_HEADER = 2000
