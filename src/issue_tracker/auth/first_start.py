@@ -18,7 +18,7 @@ LIFETIME = timedelta(hours=24)
 
 
 class SetupRefused(Forbidden):
-    """The token of a set-up link is not the one that was offered, or no longer valid (403)."""
+    """The token of a set-up link is not the one that was offered, or is no longer valid (403)."""
 
     def __init__(self) -> None:
         super().__init__("This set-up link is not valid, has expired, or has already been used.")

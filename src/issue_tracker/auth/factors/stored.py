@@ -69,8 +69,8 @@ def methods_of(tx: Connection, user_id: int) -> list[Method]:
 
 
 def require_room(tx: Connection, user_id: int, name: str) -> None:
-    """Raises Invalid if the user has the maximum number of factors, or one of that name, or if the name is
-    invisible.
+    """Raises Invalid if the user has the maximum number of factors, or one of that name, or if the name has
+    an invisible character.
     """
     if reason := illegible(name):
         raise Invalid.field("name", reason)
