@@ -5,7 +5,7 @@ import { all, find } from "./elements.js";
 const TIMEOUT_SECONDS = 15;
 
 /**
- * The ids of this page's requests, by which it recognises its own changes in the event stream.
+ * The ids of this page's requests, by which it recognizes its own changes in the event stream.
  * @type {Set<string>}
  */
 const ownRequests = new Set();

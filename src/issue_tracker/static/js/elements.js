@@ -45,7 +45,7 @@ export function all(selector, root = document, _kind) {
  */
 
 /**
- * Returns whether a field contains something else than the page that the server sent.
+ * Returns whether a field contains something other than what the server sent.
  * @param {Field} field
  */
 export function isEdited(field) {
