@@ -46,19 +46,19 @@ HEADERS = {
 }
 
 ERRORS = {
-    400: "The body does not validate, or the operation cannot be done.",
+    400: "The body is invalid, or the operation is not possible.",
     401: "The session or token is missing, unknown, expired or revoked.",
     403: "Helpdesk access, super admin access or a session is required, or the CSRF token is missing or wrong. With "
     "the reason `confirmation_required`: the session needs `POST /api/auth/confirm` first; `password_change_required`: "
-    "`POST /api/auth/password`.",
+    "`POST /api/auth/password`; `second_factor_enrolment_required`: a second factor must be set up.",
     404: "The issue, company or other resource does not exist, or is hidden.",
     409: "A request with the same Idempotency-Key is still running.",
     412: "If-Match failed; the response contains the current ETag.",
     413: "The body exceeds the limit, usually 1 MiB.",
     415: "The body is not JSON, or it is compressed.",
     422: "A query parameter is invalid, or the Idempotency-Key was used with another body.",
-    429: "Too many attempts.",
-    503: "The database is unreachable or too busy.",
+    429: "There were too many attempts, or a limit of the user is reached, such as that of open event streams.",
+    503: "The database is unreachable or too busy, or the server is overloaded.",
 }
 
 ERROR_EXAMPLES: dict[int, dict[str, Any]] = {

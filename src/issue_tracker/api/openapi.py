@@ -20,10 +20,13 @@ from issue_tracker.settings import Settings
 ABOUT = """One fault affects several companies at once: an **issue** (unique name, description), and for each affected
 company an **assignment** with its own status.
 
-Sign in with `POST /api/auth/login`, keep the cookie, and send the response's `csrf_token` as `X-CSRF-Token` with every
+Sign in with `POST /api/auth/login`, store the cookie, and send the response's `csrf_token` as `X-CSRF-Token` with every
 POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` are the same resource."""
 
-FRESH_PROOF = "Needs a session with fresh proof: a sign-in or `POST /api/auth/confirm` within ten minutes."
+FRESH_PROOF = (
+    "This needs a session with fresh proof: a sign-in, or `POST /api/auth/confirm`, within the last ten minutes "
+    "(`confirmation_minutes`)."
+)
 
 PATH_EXAMPLES: dict[str, Any] = {
     "issue_name": "Network degradation",
@@ -97,7 +100,7 @@ def _operation(route: Route, references: Mapping[Any, Any]) -> dict[str, Any]:
         session: dict[str, list[str]] = {"session": []} if route.safe else {"session": [], "csrf": []}
         operation["security"] = [session, {"token": []}] if route.proof is Proof.CREDENTIAL else [session]
         if route.access is not Access.SIGNED_IN:
-            operation["description"] += f"\n\nNeeds {route.access.value} access."
+            operation["description"] += f"\n\nThis needs {route.access.value} access."
         if route.proof is Proof.FRESH_SESSION:
             operation["description"] += f"\n\n{FRESH_PROOF}"
     return operation
