@@ -130,7 +130,7 @@ class Retention:
 
 
 def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
-    """Returns the functions that delete expired rows, by the name that the log shows."""
+    """Returns the functions that delete expired rows, by the name that the log and the history show."""
     kinds: dict[str, Prune] = {
         "sessions": partial(prune_sessions, settings=settings, at=at),
         "sign-in attempts": partial(prune_attempts, settings=settings, at=at),

@@ -129,7 +129,7 @@ class AccountSettings(LimitSettings, frozen=True, kw_only=True):
         Meta(
             ge=0,
             description="How many failed sign-ins and refused requests the audit retains; every hour the oldest "
-            "are deleted.",
+            "beyond that are deleted.",
         ),
     ] = 100_000
     password_queue: Annotated[
