@@ -67,7 +67,7 @@ def _load() -> tuple[dict[str, Asset], str]:
 
 
 def without_comments(script: bytes) -> bytes:
-    """Returns a script of ours without the comments, a third of its size. Every line keeps its number."""
+    """Returns a script of ours without its comments, which are a third of it. Every line keeps its number."""
     return _COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), script)
 
 

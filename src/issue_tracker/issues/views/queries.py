@@ -119,8 +119,9 @@ def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView
 
 
 class _Known:
-    """What an actor with limited company access knows of that which the shared views of others name. Everything is read
-    once for all views.
+    """Which shared views of others an actor with limited company access may see: those that name nothing hidden.
+
+    Each company, group and owner is read once for all views.
     """
 
     def __init__(self, tx: Connection, actor: Actor, views: Sequence[Row[Any]]) -> None:

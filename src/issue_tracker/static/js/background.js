@@ -15,7 +15,7 @@ const missed = new Set();
 
 const channel = "BroadcastChannel" in window ? new BroadcastChannel("issue-tracker-events") : null;
 
-/** Ends the wait for the lock, or lets go of it. @type {AbortController | null} */
+/** Ends the wait for the lock, or releases it. @type {AbortController | null} */
 let waiting = null;
 
 let connected = false;
