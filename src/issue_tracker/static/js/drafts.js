@@ -45,7 +45,7 @@ const isCheckable = (field) => field instanceof HTMLInputElement && ["checkbox",
 const valueOf = (field) => (field instanceof HTMLInputElement && isCheckable(field) ? field.checked : field.value);
 
 /**
- * Returns the key of a field in a draft. Several check boxes may have the same name.
+ * Returns the key of a field in a draft. Several checkboxes may have the same name.
  * @param {Field} field
  */
 const nameOf = (field) => (isCheckable(field) ? `${field.name}=${field.value}` : field.name);

@@ -64,7 +64,7 @@ export function toggleCell(cell) {
 }
 
 /**
- * Selects or unselects the row or column of a head's check box; with `range`, all since the last one. Only cells of
+ * Selects or unselects the row or column of a head's checkbox; with `range`, all since the last one. Only cells of
  * affected companies are included; an empty cell must be selected individually.
  * @param {HTMLInputElement} box
  * @param {boolean} range
