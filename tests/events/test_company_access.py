@@ -16,6 +16,7 @@ from issue_tracker.events.listener import Listener
 from issue_tracker.events.queries.history import HistoryFilter
 from issue_tracker.events.queries.log import get_last_event_id, list_events
 from issue_tracker.events.queries.search import EventFilters, Selection
+from issue_tracker.events.queries.undoable import list_changes_of_request
 from issue_tracker.events.record import record
 from issue_tracker.events.sentences import activity, company_history, issue_history
 from issue_tracker.events.stream import Stream
@@ -50,6 +51,22 @@ def _search(world: World, actor: Actor, filters: EventFilters = ALL_EVENTS) -> L
         found = selection.page(after=0, before=None, until=None, limit=100)
         assert selection.count() == (len(found), True)
     return [(event.type.value, event.issue_name, event.company_name) for event in found]
+
+
+@pytest.fixture
+def wide_access(access: CompanyAccess) -> CompanyAccess:
+    """The same access, together with more companies than a statement may have parameters."""
+    assert access.company_ids is not None
+    return CompanyAccess(access.company_ids | frozenset(range(1_000_000, 1_070_000)))
+
+
+def test_any_number_of_companies_may_be_visible(world: World, wide_access: CompanyAccess) -> None:
+    actor = _actor(wide_access)
+    assert _search(world, actor) == VISIBLE
+    with world.database.read() as tx:
+        assert len(activity(tx, actor, HistoryFilter()).entries) == 2
+        assert get_last_event_id(tx, wide_access) == list_events(tx, wide_access, after=0, limit=9)[-1].event_id
+        assert list_changes_of_request(tx, actor, "unknown", None, now()) == []
 
 
 def test_the_search_finds_only_visible_events(world: World, access: CompanyAccess) -> None:

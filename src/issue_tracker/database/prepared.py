@@ -164,12 +164,15 @@ def _rows_struct(names: Sequence[str]) -> type[msgspec.Struct]:
     return msgspec.defstruct("Rows", [("rows", list[row])], array_like=True, gc=False)
 
 
-def among(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
-    """Returns the condition that a number is in a list, which is one parameter of any length: see `numbers`."""
+def among(column: ColumnElement[Any], name: str, dialect: str, listed: Any = None) -> ColumnElement[bool]:
+    """Returns the condition that a number is in a list, which is one parameter of any length: `listed`, in the form of
+    `numbers`, or else what is given when the statement is executed.
+    """
+    given = {} if listed is None else {"value": listed}
     if dialect == "postgresql":
-        return column == any_(bindparam(name, type_=ARRAY(BigInteger)))
-    listed = func.json_each(bindparam(name)).table_valued("value")
-    return column.in_(select(listed.c.value))
+        return column == any_(bindparam(name, type_=ARRAY(BigInteger), **given))
+    values = func.json_each(bindparam(name, **given)).table_valued("value")
+    return column.in_(select(values.c.value))
 
 
 def numbers(tx: Connection, values: Sequence[int]) -> Any:

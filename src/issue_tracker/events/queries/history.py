@@ -264,6 +264,6 @@ def _conditions(tx: Connection, actor: Actor, wanted: HistoryFilter) -> tuple[Al
         *([events.c.type == wanted.type.value] if wanted.type is not None else []),
         *(or_(*(quiet for _, quiet in group)) for group in groups),
         *between(tx, wanted.since, wanted.until),
-        *visible_to(actor.company_access),
+        *visible_to(tx, actor.company_access),
     ]
     return groups[0] if groups else [], conditions

@@ -76,7 +76,7 @@ def find_large_requests(
     # The first and the last request may be incomplete here: the rest of their events is not among these.
     ends = {request_of(row) for row in (*rows[:1], *rows[-1:])}
     suspected = [row for request, row in first.items() if len(issues[request]) > 1 or request in ends]
-    found = (_find(tx, [*conditions, *visible_to(access)], row) for row in suspected)
+    found = (_find(tx, [*conditions, *visible_to(tx, access)], row) for row in suspected)
     return [request for request in found if request is not None]
 
 

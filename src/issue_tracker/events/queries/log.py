@@ -180,7 +180,7 @@ def _of_types(types: tuple[EventType, ...], *, limited: bool) -> Prepared:
 
 def count_events(tx: Connection, access: CompanyAccess, *, after: int, until: int) -> int:
     """Returns the number of visible events above `after`, up to and including `until`."""
-    query = select(func.count()).where(events.c.event_id > after, events.c.event_id <= until, *visible_to(access))
+    query = select(func.count()).where(events.c.event_id > after, events.c.event_id <= until, *visible_to(tx, access))
     return int(tx.execute(query).scalar_one())
 
 
@@ -191,7 +191,7 @@ def list_event_ids(
     if access.company_ids is None:
         values = {"until": LARGEST_ID if until is None else until, "most": LARGEST_ID if limit is None else limit}
         return [event_id for (event_id,) in _ids_after.all(tx, after=after, **values)]
-    query = select(events.c.event_id).where(events.c.event_id > after, *visible_to(access))
+    query = select(events.c.event_id).where(events.c.event_id > after, *visible_to(tx, access))
     if until is not None:
         query = query.where(events.c.event_id <= until)
     return list(tx.execute(query.order_by(events.c.event_id).limit(limit)).scalars())
@@ -208,7 +208,7 @@ def send_event_ids(tx: Connection, access: CompanyAccess, *, after: int, limit: 
 
 def list_latest_event_ids(tx: Connection, access: CompanyAccess, limit: int) -> list[int]:
     """Returns the highest `limit` visible event_ids, in ascending order."""
-    query = select(events.c.event_id).where(*visible_to(access)).order_by(events.c.event_id.desc()).limit(limit)
+    query = select(events.c.event_id).where(*visible_to(tx, access)).order_by(events.c.event_id.desc()).limit(limit)
     return list(tx.execute(query).scalars())[::-1]
 
 
@@ -217,7 +217,7 @@ def list_oldest_event_ids(
 ) -> list[int]:
     """Returns the ids of those of the `limit` oldest events of a type that were recorded before an instant."""
     # Ids grow with time, so the oldest events of a type come first in its index.
-    query = select(events.c.event_id, events.c.at).where(events.c.type == type_.value, *visible_to(access))
+    query = select(events.c.event_id, events.c.at).where(events.c.type == type_.value, *visible_to(tx, access))
     rows = tx.execute(query.order_by(events.c.event_id).limit(limit))
     return [row.event_id for row in rows if row.at < before]
 
@@ -227,7 +227,7 @@ def list_event_ids_beyond(
 ) -> list[int]:
     """Returns at most `limit` ids of events of these types that are older than the newest `most` of them."""
     of_types = events.c.type.in_([type_.value for type_ in types])
-    query = select(events.c.event_id).where(of_types, *visible_to(access)).order_by(events.c.event_id.desc())
+    query = select(events.c.event_id).where(of_types, *visible_to(tx, access)).order_by(events.c.event_id.desc())
     return list(tx.execute(query.offset(most).limit(limit)).scalars())
 
 
@@ -244,7 +244,7 @@ def list_events(
 
     `audit` says whether to include audit events.
     """
-    query = select(events).where(events.c.event_id > after, *visible_to(access))
+    query = select(events).where(events.c.event_id > after, *visible_to(tx, access))
     if until is not None:
         query = query.where(events.c.event_id <= until)
     if not audit:

@@ -60,7 +60,7 @@ class Selection:
             _permitted(actor),
         ]
         self._leading = groups[0]
-        self._rest = [*(or_(*(quiet for _, quiet in group)) for group in groups[1:] if group), *visible_to(access)]
+        self._rest = [*(or_(*(quiet for _, quiet in group)) for group in groups[1:] if group), *visible_to(tx, access)]
 
     def page(self, *, after: int | None, before: int | None, until: int | None, limit: int) -> list[Event]:
         """Returns at most `limit` events: the newest first, or with `after` the oldest first.
@@ -151,7 +151,7 @@ def _mentioned(
     """Returns whether a visible event names the issue or the company."""
     if not storable(name):
         return False
-    conditions = [column == key(name), *(quiet for _, quiet in permitted), *visible_to(access)]
+    conditions = [column == key(name), *(quiet for _, quiet in permitted), *visible_to(tx, access)]
     return tx.execute(select(events.c.event_id).where(*conditions).limit(1)).first() is not None
 
 

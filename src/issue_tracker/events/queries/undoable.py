@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, exists, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
+from issue_tracker.company_access.queries import access_values, of_visible_company
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import events, merged_companies, merged_issues
 from issue_tracker.events.catalog import STATUS_CHANGES, AssignmentTimes, Event, EventType
@@ -65,9 +66,11 @@ def list_changes_of_request(
     )
     if number is not None:
         query = query.where(events.c.request_number == number)
-    if actor.company_access.company_ids is not None:
-        query = query.where(events.c.company_id.in_(actor.company_access.company_ids))
-    found = [_change(row) for row in tx.execute(query.order_by(events.c.issue_id, events.c.event_id))]
+    access = actor.company_access
+    if not access.all:
+        query = query.where(of_visible_company(events.c.company_id, tx.dialect.name))
+    rows = tx.execute(query.order_by(events.c.issue_id, events.c.event_id), access_values(tx, access))
+    found = [_change(row) for row in rows]
     last = max(found, key=lambda change: change.event.event_id, default=None)
     return [change for change in found if last is not None and change.number == last.number]
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, exists, func, not_, or_
+from sqlalchemy import Column, ColumnElement, Connection, and_, exists, func, not_, or_
 
 from issue_tracker.actor import CompanyAccess
+from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, events, merged_companies, update_companies
 from issue_tracker.events.catalog import EventType
 
@@ -13,7 +14,7 @@ Visible = Callable[[Column[Any]], ColumnElement[bool]]
 """Turns a column into the condition that it contains the id of a visible company."""
 
 
-def visible_to(access: CompanyAccess) -> list[ColumnElement[bool]]:
+def visible_to(tx: Connection, access: CompanyAccess) -> list[ColumnElement[bool]]:
     """Returns the conditions under which an event is visible under an access; none for all companies.
 
     An event about a company is visible if the company is. An event about an issue as a whole is visible if at least
@@ -24,8 +25,12 @@ def visible_to(access: CompanyAccess) -> list[ColumnElement[bool]]:
     """
     if access.company_ids is None:
         return []
-    ids = sorted(access.company_ids)
-    return [or_(events.c.company_id.in_(ids), and_(*about_visible_issue(lambda column: column.in_(ids))))]
+    listed = numbers(tx, sorted(access.company_ids))
+
+    def visible(company_id: ColumnElement[int]) -> ColumnElement[bool]:
+        return among(company_id, "access", tx.dialect.name, listed)
+
+    return [or_(visible(events.c.company_id), and_(*about_visible_issue(visible)))]
 
 
 def about_visible_issue(visible: Visible) -> list[ColumnElement[bool]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from issue_tracker.actor import Actor, CompanyAccess
 from issue_tracker.companies.groups.queries import GroupMembers, list_group_members
 from issue_tracker.companies.queries import Company, get_companies_by_id
-from issue_tracker.database.prepared import instant
+from issue_tracker.database.prepared import among, instant, numbers
 from issue_tracker.database.tables import assignments
 from issue_tracker.issues.queries.filters import Row
 from issue_tracker.issues.queries.issue_list import IssueList
@@ -182,7 +182,12 @@ def _unchanged_since(
     visible = [company_id for company_id in company_ids if access.allows(company_id)]
     query = (
         select(a.company_id, func.min(func.coalesce(a.status_since, a.updated_at)))
-        .where(a.issue_id.in_([row.issue_id for row in rows]), a.company_id.in_(visible), a.status.in_(statuses))
+        .where(
+            among(a.issue_id, "issues", tx.dialect.name),
+            among(a.company_id, "companies", tx.dialect.name),
+            a.status.in_(statuses),
+        )
         .group_by(a.company_id)
     )
-    return {row[0]: row[1] for row in tx.execute(query)}
+    values = {"issues": numbers(tx, [row.issue_id for row in rows]), "companies": numbers(tx, visible)}
+    return {row[0]: row[1] for row in tx.execute(query, values)}
