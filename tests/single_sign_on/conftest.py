@@ -92,6 +92,7 @@ def fake(fakes: tuple[FakeProvider, FakeProvider], monkeypatch: pytest.MonkeyPat
     fakes[0].reset()
     monkeypatch.setattr(client, "METADATA_SECONDS", 0.0)
     monkeypatch.setattr(client, "STALE_SECONDS", 0.0)
+    monkeypatch.setattr(client, "FAILURE_PAUSE_SECONDS", 0.0)
     return fakes[0]
 
 

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from issue_tracker.auth.single_sign_on import client as client_module
 from tests.cases import cases
+from tests.engines import decided_in_python
 from tests.server import serving
 from tests.single_sign_on.browser import SESSION, begin, come_back, failures, sign_in, who
 from tests.single_sign_on.fake import FakeProvider, other_key, our_key, short_key, sign, unsigned
@@ -138,6 +139,25 @@ def test_replaced_keys_are_fetched_again_a_limited_number_of_times(
     code = fake.grant(address, sign(fake.claims(address), other_key()))
     assert come_back(browser, address, code).status_code == 303
     assert fake.requests.count("/keys") == 1 and who(browser) == "tess@helpdesk.example"
+
+
+@decided_in_python
+def test_known_metadata_is_used_without_waiting_for_a_provider_that_has_failed(
+    world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "STALE_SECONDS", 3600.0)
+    monkeypatch.setattr(client_module, "FAILURE_PAUSE_SECONDS", 60.0)
+    browser = world.anonymous()
+    begin(browser, "fake")
+    fake.status = 500
+    fake.requests.clear()
+    for _ in range(3):
+        begin(browser, "fake")
+    assert len(fake.requests) == 1, "each attempt may take until the timeout, and all sign-ins wait for it"
+    monkeypatch.setattr(client_module, "FAILURE_PAUSE_SECONDS", 0.0)
+    fake.status = 200
+    begin(browser, "fake")
+    assert len(fake.requests) > 1
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

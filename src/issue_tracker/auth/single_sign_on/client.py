@@ -42,6 +42,10 @@ STALE_SECONDS = 86400.0
 KEYS_PAUSE_SECONDS = 60.0
 """Minimum age at which the keys are fetched again because they lack a key."""
 
+FAILURE_PAUSE_SECONDS = 60.0
+"""How long old metadata and keys are used without another attempt after the provider did not respond. Otherwise all
+sign-ins and checks of sessions would wait for its timeout, one after another."""
+
 AUTHENTICATION = ("client_secret_basic", "client_secret_post")
 """The supported methods of authentication at the token endpoint, the preferred one first."""
 
@@ -68,8 +72,11 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class _Fetched(msgspec.Struct, frozen=True):
+    """What was fetched, when, and when an attempt to fetch it again failed since, in monotonic time."""
+
     value: Any
     at: float
+    failed_at: float = -math.inf
 
 
 class ProviderClient:
@@ -155,15 +162,15 @@ class ProviderClient:
             return found
 
     def _renewed(self, present: _Fetched | None, fetch: Any) -> _Fetched:
-        age = math.inf if present is None else time.monotonic() - present.at
-        if present is not None and age < METADATA_SECONDS:
+        at = time.monotonic()
+        if present and (at < present.at + METADATA_SECONDS or at < present.failed_at + FAILURE_PAUSE_SECONDS):
             return present
         try:
             return _Fetched(fetch(), time.monotonic())
         except ProviderFailed:
-            if present is None or age > STALE_SECONDS:
+            if present is None or at > present.at + STALE_SECONDS:
                 raise
-            return present
+            return msgspec.structs.replace(present, failed_at=time.monotonic())
 
     def _fetch_metadata(self) -> Metadata:
         issuer = self.provider.issuer
