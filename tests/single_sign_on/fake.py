@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,10 +42,12 @@ LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 class FakeProvider:
     """One provider on a free port. Its attributes define its responses; `reset` restores correct behaviour."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.issuer = f"http{'' if tls is None else 's'}://127.0.0.1:{self._server.server_address[1]}"
         self.reset()
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -1,20 +1,26 @@
 """The file of providers, and sign-in without passwords."""
 
 import re
+import ssl
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from issue_tracker import settings as settings_module
+from issue_tracker.auth.single_sign_on.client import ProviderClient
+from issue_tracker.auth.single_sign_on.errors import ProviderFailed
 from issue_tracker.settings import Settings, SettingsError
 from issue_tracker.settings.providers import Provider, parse_providers
+from tests.alerts.mailboxes.server import write_certificate
 from tests.clients import Client
 from tests.processes import run
 from tests.server import Server, serving
 from tests.shared import Shared
 from tests.single_sign_on.browser import begin
+from tests.single_sign_on.fake import FakeProvider
 from tests.world import PASSWORD, World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -119,3 +125,21 @@ def test_the_document_lists_every_field_and_its_examples_are_valid(engine: str) 
         "keycloak",
         "authentik",
     ]
+
+
+def test_a_replaced_file_of_certificate_authorities_is_read_again(engine: str, tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    certificate, key = write_certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    authorities = write_certificate(other)[0]
+    with closing(FakeProvider(tls)) as fake:
+        [provider] = parse_providers(
+            RIGHT.replace("https://a.example", fake.issuer) + f'ca_file = "{authorities.as_posix()}"\n'
+        )
+        client = ProviderClient(provider, "http://127.0.0.1:8000/login/with/a/callback")
+        with pytest.raises(ProviderFailed) as refused:
+            client.metadata()
+        assert "CERTIFICATE_VERIFY_FAILED" in refused.value.reason
+        authorities.write_bytes(certificate.read_bytes())
+        assert client.metadata().issuer == fake.issuer

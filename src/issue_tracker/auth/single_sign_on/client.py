@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -261,7 +260,7 @@ class ProviderClient:
         except (OSError, ValueError) as error:
             raise self._failed(f"its client secret cannot be read: {error}") from None
 
-    @cached_property
+    @property
     def _tls(self) -> Any:
         if self.provider.ca_file is None:
             return None
