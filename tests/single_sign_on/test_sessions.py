@@ -2,11 +2,14 @@
 
 import html
 import re
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from issue_tracker.auth.single_sign_on import checks as checks_module
 from issue_tracker.auth.single_sign_on.checks import SessionChecks
 from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
 from issue_tracker.clock import now
@@ -73,6 +76,33 @@ def test_a_session_without_a_check_ends_within_the_hour(
     fake.refresh_error = "invalid_grant"
     checks.check_due(now())
     assert who(client) is None
+
+
+@decided_in_python
+def test_a_slow_provider_does_not_outlast_the_claim_of_a_later_check(
+    world: World, fake: FakeProvider, checks: SessionChecks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks_module, "CLAIMED", timedelta(seconds=1))
+    for _ in range(2):
+        sign_in(world, fake)
+    world.clock.advance(minutes=15)
+    at, began = now(), time.monotonic()
+    asked: list[str] = []
+    due_elsewhere: list[int] = []
+
+    def answer(path: str, body: str, authorization: str) -> tuple[int, Any]:
+        if path == "/token":
+            asked.append(body)
+            if len(asked) == 1:
+                time.sleep(1.1)
+            elif len(asked) == 2:
+                present = at + timedelta(seconds=time.monotonic() - began)
+                due_elsewhere.append(checks.check_due(present))
+        return FakeProvider.answer(fake, path, body, authorization)
+
+    monkeypatch.setattr(fake, "answer", answer)
+    assert checks.check_due(at) == 2
+    assert due_elsewhere == [0], "a refresh token that is used twice ends the session at many providers"
 
 
 def test_no_token_of_a_provider_is_stored_in_plain_text(world: World, fake: FakeProvider) -> None:
