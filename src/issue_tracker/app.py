@@ -263,15 +263,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         background = (
             Retention(database, settings),
             *alert_threads(database, settings, app_state.server_key, registry, count),
+            SessionChecks(database, settings, app_state.providers, app_state.server_key),
         )
         for work in (*background, app_state.deferred_events):
             threading.Thread(target=work.run, name=type(work).__name__, daemon=True).start()
-        checks = SessionChecks(database, settings, app_state.providers, app_state.server_key)
-        checks.start()
         try:
             yield {"connections": connections}
         finally:
-            checks.close()
             for work in background:
                 work.close()
             await app_state.stream.stop()

@@ -47,7 +47,7 @@ AT_ONCE = 50
 
 
 class SessionChecks:
-    """The checks of one process, in a separate thread between `start` and `close`."""
+    """The checks of one process. `run` is the body of a thread, which `close` ends."""
 
     def __init__(
         self, database: Database, settings: Settings, providers: IdentityProviders, server_key: ServerKey
@@ -58,13 +58,8 @@ class SessionChecks:
         self._server_key = server_key
         self._closed = threading.Event()
 
-    def start(self) -> None:
-        """Starts the thread, if a provider is configured."""
-        if self._providers.clients:
-            threading.Thread(target=self._run, name="session checks", daemon=True).start()
-
-    def _run(self) -> None:
-        while not self._closed.wait(INTERVAL_SECONDS):
+    def run(self) -> None:
+        while self._providers.clients and not self._closed.wait(INTERVAL_SECONDS):
             try:
                 while self.check_due(now()) == AT_ONCE and not self._closed.is_set():
                     pass
