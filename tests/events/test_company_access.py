@@ -1,8 +1,9 @@
 """A user with limited access sees only events of visible companies: in the history, its search and the stream."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Collection, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from issue_tracker.events.record import record
 from issue_tracker.events.sentences import activity, company_history, issue_history
 from issue_tracker.events.stream import Stream
 from tests.apart import run_apart
+from tests.engines import decided_in_python
 from tests.world import World
 
 Listed = list[tuple[str, str | None, str | None]]
@@ -259,3 +261,30 @@ def test_the_last_event_number_is_that_of_a_visible_event(world: World, access: 
     with world.database.read() as tx:
         assert 0 < get_last_event_id(tx, access) < get_last_event_id(tx, ALL_COMPANIES)
         assert get_last_event_id(tx, CompanyAccess(frozenset())) == 0
+
+
+@decided_in_python
+def test_permissions_of_a_thousand_listeners_change_at_once(world: World) -> None:
+    """The event loop answers no request meanwhile."""
+
+    def permissions(companies: int) -> Permissions:
+        return Permissions(Role.TECHNICIAN, CompanyAccess(frozenset(range(companies))))
+
+    alive = {number: permissions(100) for number in range(1000)}
+
+    async def spent() -> float:
+        stream = Stream(world.database, lambda _: alive)
+        await stream.start()
+        async with AsyncExitStack() as opened:
+            for number in alive:
+                listener = Listener(number, audit=False, access=permissions(99).company_access)
+                pieces = stream.listen(listener, None)
+                await anext(await opened.enter_async_context(aclosing(pieces)))
+            began = time.process_time()
+            stream._apply_all(alive, alive)
+            took = time.process_time() - began
+            assert stream._limited == {permissions(100).company_access}
+        await stream.stop()
+        return took
+
+    assert run_apart(spent()) < 0.2

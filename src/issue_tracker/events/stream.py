@@ -268,14 +268,13 @@ class Stream:
         for listener in self._listeners:
             if listener.credential in held:
                 self._apply(listener, alive.get(listener.credential))
+        self._note_accesses()
 
-    def _apply(self, listener: Listener, permissions: Permissions | None) -> None:
+    @staticmethod
+    def _apply(listener: Listener, permissions: Permissions | None) -> None:
         """Applies a listener's present permissions; ends its stream if they are no longer sufficient."""
         if permissions is None or permissions.role not in HELPDESK:
             listener.end()
             return
-        access = permissions.company_access
-        audience = Audience(audit=permissions.role is Role.SUPER_ADMIN, access=access)
-        if audience != listener.audience:
-            listener.audience = audience
-            self._note_accesses()
+        audit = permissions.role is Role.SUPER_ADMIN
+        listener.audience = Audience(audit=audit, access=permissions.company_access)
