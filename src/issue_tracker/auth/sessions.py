@@ -117,12 +117,10 @@ def start_session(
 ) -> tuple[str, datetime]:
     """Creates a session at `at`. Returns its token, which is not stored anywhere, and its absolute end.
 
-    `second_factor` says that the sign-in proved a second factor. Also deletes the sessions of all users that reached
-    their absolute end more than REMEMBERED ago.
+    `second_factor` says that the sign-in proved a second factor.
     """
     token = secrets.token_urlsafe(32)
     expires_at = at + timedelta(days=settings.session_lifetime_days)
-    tx.execute(delete(sessions).where(sessions.c.expires_at <= at - REMEMBERED))
     tx.execute(
         insert(sessions).values(
             token_hash=token_hash(token),
