@@ -27,14 +27,13 @@ def has_secrets(tx: Connection) -> bool:
 
 def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
     """Encrypts with the first key every secret that is not yet. Leaves secrets that no key decrypts unchanged."""
-    signing = signing_secrets.reencrypt(tx, keyring)
-    changed, users = totp_secrets.reencrypt(tx, keyring)
+    signing, webhooks = signing_secrets.reencrypt(tx, keyring)
+    apps, users = totp_secrets.reencrypt(tx, keyring)
     passwords, receivers = mailboxes.reencrypt(tx, keyring)
     tokens, signed_in = refresh_tokens.reencrypt(tx, keyring)
     problems = []
-    if signing.unreadable:
-        otherwise = "give these webhooks new secrets"
-        problems.append(_problem("The secrets of these webhooks", signing.unreadable, otherwise))
+    if webhooks:
+        problems.append(_problem("The secrets of these webhooks", webhooks, "give these webhooks new secrets"))
     if users:
         problems.append(
             _problem("Authenticator apps of the users with these ids", users, "reset the second factors of these users")
@@ -45,7 +44,7 @@ def reencrypt(tx: Connection, keyring: Keyring) -> Reencrypted:
     if signed_in:
         what = "Refresh tokens of sessions of the users with these ids"
         problems.append(_problem(what, signed_in, "let these users sign in again when their sessions end"))
-    return Reencrypted(signing.changed + changed + passwords + tokens, problems)
+    return Reencrypted(signing + apps + passwords + tokens, problems)
 
 
 def _problem(what: str, ids: Sequence[int], otherwise: str) -> str:

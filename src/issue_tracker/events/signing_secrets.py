@@ -32,13 +32,6 @@ class FormerSecret(msgspec.Struct, frozen=True):
     until: datetime
 
 
-class Reencrypted(msgspec.Struct, frozen=True):
-    """The number of secrets that were re-encrypted, and the ids of webhooks whose secret no available key decrypts."""
-
-    changed: int
-    unreadable: list[int]
-
-
 def new_secret() -> str:
     """Returns a new secret in the form that receivers enter."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -74,10 +67,9 @@ def has_secrets(tx: Connection) -> bool:
     return tx.execute(select(webhooks.c.id).limit(1)).first() is not None
 
 
-def reencrypt(tx: Connection, keyring: Keyring, *, only_plain: bool = False) -> Reencrypted:
-    """Encrypts with the first key every secret that is not yet, or only those in plain text.
-
-    Leaves secrets that no key decrypts unchanged.
+def reencrypt(tx: Connection, keyring: Keyring, *, only_plain: bool = False) -> tuple[int, list[int]]:
+    """Re-encrypts the secrets as `reencrypt_column` does, or only those in plain text; the ids are those of the
+    webhooks.
     """
     changed, unreadable = 0, []
     columns = (webhooks.c.secret, webhooks.c.previous_secret, webhooks.c.older_secrets)
@@ -97,7 +89,7 @@ def reencrypt(tx: Connection, keyring: Keyring, *, only_plain: bool = False) -> 
             values = {"secret": secret, "previous_secret": previous, "older_secrets": kept}
             tx.execute(update(webhooks).where(webhooks.c.id == row.id).values(**values))
             changed += sum(new != old for new, old in zip(renewed, stored, strict=True))
-    return Reencrypted(changed, unreadable)
+    return changed, unreadable
 
 
 def encrypt_stored(database: Database, key: ServerKey) -> None:
