@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from issue_tracker.csv_files import BadRow
+from issue_tracker.database.disk import synchronize
 
 T = TypeVar("T")
 
@@ -142,11 +143,11 @@ def replacing(path: str) -> Iterator[Path]:
             with _signals_raise():
                 _copy_permissions(target, temporary)
                 yield temporary
-                _synchronize(temporary)
+                synchronize(temporary)
                 temporary.replace(target)
                 # Not every file system supports fsync on a folder; the file is complete in any case.
                 with suppress(OSError):
-                    _synchronize(target.parent)
+                    synchronize(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -173,15 +174,6 @@ def _copy_permissions(source: Path, copy: Path) -> None:
         with suppress(PermissionError):
             os.chown(copy, found.st_uid, found.st_gid)
         copy.chmod(stat.S_IMODE(found.st_mode) & 0o777)
-
-
-def _synchronize(path: Path) -> None:
-    """Flushes a file's content, or a folder's entries, to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

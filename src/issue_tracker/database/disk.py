@@ -1,4 +1,6 @@
-"""What the file system reports about a database file, because SQLite's errors alone do not name the cause."""
+"""What the file system reports about a database file, because SQLite's errors alone do not name the cause; and how
+files are flushed to it.
+"""
 
 import os
 from errno import EACCES
@@ -41,3 +43,12 @@ def no_descriptor_left() -> str | None:
     except OSError as error:
         return error.strerror
     return None
+
+
+def synchronize(path: Path) -> None:
+    """Flushes a file's content, or a folder's entries, to disk. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from issue_tracker.database.disk import synchronize
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import server_key
 from issue_tracker.encryption import SHORTEST_KEY, Keyring, generate_key, split_keys
@@ -119,15 +120,6 @@ def _create(path: Path) -> None:
         except OSError:  # the file system does not support hard links
             Path(name).replace(path)
         with suppress(OSError):  # not every file system supports fsync on a folder
-            _synchronize(path.parent)
+            synchronize(path.parent)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _synchronize(folder: Path) -> None:
-    """Flushes the entries of a folder to disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
