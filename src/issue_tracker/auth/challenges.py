@@ -16,6 +16,7 @@ from issue_tracker.auth.sessions import token_hash
 from issue_tracker.auth.single_sign_on.binding import Binding
 from issue_tracker.auth.users import User, get_user
 from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.pruning import delete_piece
 from issue_tracker.database.tables import sign_in_challenges, users
 from issue_tracker.errors import Unauthenticated
 
@@ -27,9 +28,6 @@ MOST_ATTEMPTS = 5
 
 MOST_OPEN = 10
 """Maximum number of waiting sign-ins of a user; a further one ends the oldest."""
-
-BATCH = 1000
-"""Number of challenges deleted in one transaction."""
 
 
 class SecondFactorRequired(Unauthenticated):
@@ -110,11 +108,7 @@ def end(tx: Connection, challenge: str) -> Binding | None:
 
 def prune_challenges(tx: Connection, at: datetime) -> int:
     """Deletes a batch of challenges that expired before an instant. Returns their number; 0 if none are left."""
-    expired = select(sign_in_challenges.c.token_hash).where(sign_in_challenges.c.expires_at <= at).limit(BATCH)
-    hashes = list(tx.execute(expired).scalars())
-    if hashes:
-        tx.execute(delete(sign_in_challenges).where(sign_in_challenges.c.token_hash.in_(hashes)))
-    return len(hashes)
+    return delete_piece(tx, sign_in_challenges.c.token_hash, sign_in_challenges.c.expires_at <= at)
 
 
 # Prepared, because anybody can request the page of the second step.

@@ -6,13 +6,11 @@ from sqlalchemy import Connection, delete, not_, select
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.sessions import REMEMBERED, alive_sessions, token_hash
+from issue_tracker.database.pruning import delete_piece
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
-
-BATCH = 1000
-"""Number of sessions deleted in one transaction."""
 
 
 def end_replaced_session(tx: Connection, token: str, request_id: str, at: datetime) -> None:
@@ -46,7 +44,4 @@ def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
     Returns their number; 0 if none are left.
     """
     ended = not_(alive_sessions(settings, at - REMEMBERED))
-    ids = list(tx.execute(select(sessions.c.id).where(ended).order_by(sessions.c.id).limit(BATCH)).scalars())
-    if ids:
-        tx.execute(delete(sessions).where(sessions.c.id.in_(ids)))
-    return len(ids)
+    return delete_piece(tx, sessions.c.id, ended)

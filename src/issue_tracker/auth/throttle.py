@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, no
 from issue_tracker.auth.places import is_known_address, known_device, networks_of
 from issue_tracker.auth.users import User
 from issue_tracker.clock import SKEW
+from issue_tracker.database.pruning import delete_piece
 from issue_tracker.database.tables import sign_in_failures
 from issue_tracker.encryption import Keyring
 from issue_tracker.errors import TooManyAttempts
@@ -25,9 +26,6 @@ from issue_tracker.settings import Settings
 
 UNKNOWN = "an unknown address"
 """The audit's name for an e-mail address that belongs to no account."""
-
-BATCH = 1000
-"""Number of attempts deleted in one transaction."""
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -135,11 +133,7 @@ def prune_attempts(tx: Connection, settings: Settings, at: datetime) -> int:
     """Deletes a batch of attempts that no longer count at an instant. Returns their number; 0 if none are left."""
     since = at - timedelta(minutes=settings.sign_in_window_minutes)
     ended = or_(sign_in_failures.c.at <= since, _of_wrong_clock(at, since))
-    old = select(sign_in_failures.c.id).where(ended).limit(BATCH)
-    ids = list(tx.execute(old).scalars())
-    if ids:
-        tx.execute(delete(sign_in_failures).where(sign_in_failures.c.id.in_(ids)))
-    return len(ids)
+    return delete_piece(tx, sign_in_failures.c.id, ended)
 
 
 def _of_wrong_clock(at: datetime, since: datetime) -> ColumnElement[bool]:

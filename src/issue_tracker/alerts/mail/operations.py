@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, select, update
 
 from issue_tracker.actor import Actor, require_administrator
 from issue_tracker.alerts.mail.message import Automatic, Mail, read_mail
@@ -15,13 +15,12 @@ from issue_tracker.alerts.receivers import Receiver
 from issue_tracker.alerts.rule_list import Trial, try_rules
 from issue_tracker.alerts.senders import bounded
 from issue_tracker.clock import now
+from issue_tracker.database.pruning import delete_piece
 from issue_tracker.database.tables import alert_receivers, received_mails
 from issue_tracker.database.upserts import upsert
 
 LONGEST_EXAMPLE = 20_000
 """Maximum length of the stored last message in characters; super admins try patterns on it."""
-
-BATCH = 1000
 
 
 class MailResult(StrEnum):
@@ -105,11 +104,7 @@ def prune_mails(tx: Connection, before: datetime) -> int:
 
     Returns their number; 0 if none are left.
     """
-    old = select(received_mails.c.id).where(received_mails.c.received_at < before)
-    ids = list(tx.execute(old.order_by(received_mails.c.received_at).limit(BATCH)).scalars())
-    if ids:
-        tx.execute(delete(received_mails).where(received_mails.c.id.in_(ids)))
-    return len(ids)
+    return delete_piece(tx, received_mails.c.id, received_mails.c.received_at < before)
 
 
 def _ignored(mail: Mail, patterns: MailPatterns) -> Automatic | None:

@@ -8,17 +8,15 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.auth.sessions import token_hash
+from issue_tracker.database.pruning import delete_piece
 from issue_tracker.database.tables import spent_challenges
 from issue_tracker.encryption import Keyring
 
 LIFETIME = timedelta(minutes=5)
-
-BATCH = 1000
-"""Number of used challenges deleted in one transaction."""
 
 
 def new_challenge(keyring: Keyring, purpose: str, at: datetime) -> str:
@@ -52,8 +50,4 @@ def spend(tx: Connection, challenge: str) -> bool:
 
 def prune_spent(tx: Connection, at: datetime) -> int:
     """Deletes a batch of used challenges that have expired. Returns their number; 0 if none are left."""
-    expired = select(spent_challenges.c.token_hash).where(spent_challenges.c.expires_at <= at).limit(BATCH)
-    hashes = list(tx.execute(expired).scalars())
-    if hashes:
-        tx.execute(delete(spent_challenges).where(spent_challenges.c.token_hash.in_(hashes)))
-    return len(hashes)
+    return delete_piece(tx, spent_challenges.c.token_hash, spent_challenges.c.expires_at <= at)
