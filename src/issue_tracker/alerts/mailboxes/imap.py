@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from issue_tracker.alerts.mailboxes.oauth import access_token
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings, Security
-from issue_tracker.alerts.polling.poller import PollFailed
+from issue_tracker.alerts.polling.poller import PollFailed, shown
 from issue_tracker.clock import now
 from issue_tracker.outbound.outcomes import Unreachable
 from issue_tracker.settings import Settings, networks
@@ -154,8 +154,7 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
         what = "password" if token is None else "access token"
         raise PollFailed(f"{where} does not accept the user name and the {what}.") from None
     except _FAILURES as failed:
-        text = "".join(character for character in str(failed) if character.isprintable())[:150]
-        raise PollFailed(f"{where} cannot be read ({type(failed).__name__}: {text}).") from None
+        raise PollFailed(f"{where} cannot be read ({type(failed).__name__}: {shown(str(failed))}).") from None
     finally:
         if stream is not None:
             stream.close()

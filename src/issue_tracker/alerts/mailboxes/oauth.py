@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings
-from issue_tracker.alerts.polling.poller import PollFailed
+from issue_tracker.alerts.polling.poller import PollFailed, shown
 from issue_tracker.names import END
 from issue_tracker.outbound.outcomes import Unreachable
 from issue_tracker.outbound.tls import tls_with
@@ -21,8 +21,6 @@ SECONDS = 10.0
 
 MOST_BYTES = 64 * 1024
 """Maximum size of the response of a token endpoint."""
-
-LONGEST_REASON = 150
 
 
 class NoToken(PollFailed):
@@ -76,5 +74,5 @@ def access_token(mailbox: MailboxSettings, secret: str, settings: Settings) -> s
     said = f"{refused.error}: {refused.error_description}" if refused.error_description else refused.error
     if secret in said:
         said = refused.error if secret not in refused.error else ""
-    text = "".join(character for character in said if character.isprintable())[:LONGEST_REASON]
+    text = shown(said)
     raise NoToken(f"{where} issues no access token: status {found.code}{f' ({text})' if text else ''}.")

@@ -27,11 +27,19 @@ BUSY_SECONDS = 0.5
 AT_A_TIME = 4
 """Maximum number of polls of one process at the same time. A slow server delays only its own poll."""
 
+LONGEST_REASON = 150
+"""Maximum number of characters of what another system has said."""
+
 C = TypeVar("C", bound=Claim)
 
 
 class PollFailed(Exception):
     """A feed or a mailbox could not be read. The message is a sentence for super admins, and contains no secret."""
+
+
+def shown(text: str) -> str:
+    """Returns the beginning of what another system has said, without characters that cannot be printed."""
+    return "".join(character for character in text if character.isprintable())[:LONGEST_REASON]
 
 
 class Polled(Protocol[C]):
