@@ -5,7 +5,6 @@ because most senders can be configured only with a URL. Only its hash is stored.
 under its own name. A receiver of e-mail may have a mailbox (`mailboxes`) in addition to its address.
 """
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.mailboxes.stored import Mailbox, find_mailbox, list_mailboxes
 from issue_tracker.alerts.mapping import Mapping, require_valid
 from issue_tracker.alerts.senders import Kind
+from issue_tracker.auth.sessions import token_hash
 from issue_tracker.clock import Timestamp, now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.prepared import Prepared, iso
@@ -85,7 +85,7 @@ def find_receiver(tx: Connection, kind: str, secret: str) -> Receiver | None:
     """Returns the active receiver of this kind with this secret, or None."""
     if kind == Kind.FEED.value or not storable(kind):
         return None
-    row = _by_secret.row(tx, secret_hash=_hash(secret), kind=kind)
+    row = _by_secret.row(tx, secret_hash=token_hash(secret), kind=kind)
     return None if row is None else _receiver(row)
 
 
@@ -137,7 +137,7 @@ def create_receiver(
         "mapping": _stored(mapping or patterns),
         "active": True,
     }
-    values |= {"secret_hash": _hash(secret), "created_at": now()}
+    values |= {"secret_hash": token_hash(secret), "created_at": now()}
     try:
         with tx.begin_nested():
             inserted = tx.execute(insert(alert_receivers).values(**values))
@@ -168,11 +168,12 @@ def update_receiver(
     require_administrator(actor)
     require_fresh_proof(actor)
     receiver = _receiver(_lock(tx, receiver_id))
+    _require_usable(receiver.kind, mapping, patterns, feed)
     values: dict[str, Any] = {}
+    changed: list[str] = []
     if active is not None and active is not receiver.active:
         values["active"] = active
-    _require_usable(receiver.kind, mapping, patterns, feed)
-    changed = [name for name in ("active",) if name in values]
+        changed.append("active")
     for what, new, old in (("mapping", mapping, receiver.mapping), ("patterns", patterns, receiver.patterns)):
         if new is not None and new != old:
             values["mapping"] = _stored(new)
@@ -181,9 +182,8 @@ def update_receiver(
         changed.append("feed")
     if values:
         tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
-    if not changed:
-        return get_receiver(tx, actor, receiver_id)
-    record_change(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(changed))
+    if changed:
+        record_change(tx, actor, EventType.RECEIVER_UPDATED, receiver, ", ".join(changed))
     return get_receiver(tx, actor, receiver_id)
 
 
@@ -198,7 +198,7 @@ def rotate_secret(tx: Connection, actor: Actor, receiver_id: int) -> tuple[Recei
     if receiver.kind is None or receiver.kind is Kind.FEED:
         raise Invalid("A receiver of this kind has no address.")
     secret = _new_secret(receiver.kind)
-    values = {"secret_hash": _hash(secret)}
+    values = {"secret_hash": token_hash(secret)}
     tx.execute(update(alert_receivers).where(alert_receivers.c.id == receiver_id).values(values))
     record_change(tx, actor, EventType.RECEIVER_UPDATED, receiver, "secret")
     return receiver, secret
@@ -241,10 +241,6 @@ def _new_secret(kind: Kind) -> str:
 
 def _stored(reading: Mapping | MailPatterns | None) -> str | None:
     return None if reading is None else msgspec.json.encode(reading).decode()
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
 def _lock(tx: Connection, receiver_id: int) -> Row[Any]:
