@@ -18,7 +18,7 @@ DEVICES_PER_USER, ADDRESSES_PER_USER = 50, 200
 
 
 USER_AGENT_LIMIT = 500
-"""Maximum number of characters stored of a browser's User-Agent."""
+"""Maximum number of characters stored of a User-Agent header, with a session as well as with a browser."""
 
 ID_LENGTH = 16
 """Number of characters of a browser's token hash that serve as its id. They reveal nothing about the token."""

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions, Role
+from issue_tracker.auth.places import USER_AGENT_LIMIT
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.queries import load_access, load_accesses
 from issue_tracker.database.prepared import Prepared, instant
@@ -19,9 +20,6 @@ from issue_tracker.errors import NotFound, Unauthenticated
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.settings import Settings
-
-USER_AGENT_LIMIT = 400
-"""Maximum number of characters stored of the User-Agent header."""
 
 REMEMBERED = timedelta(days=7)
 """How long an expired session is still recognized, so that a form that was filled in is not lost."""
