@@ -15,6 +15,7 @@ from issue_tracker.companies.groups.queries import CompanyGroup, get_group, list
 from issue_tracker.companies.queries import Company
 from issue_tracker.company_access.queries import is_group_granted
 from issue_tracker.database.engine import created_id
+from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import company_group_members, company_groups
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
@@ -79,7 +80,11 @@ def update_group(
             tx.execute(update(company_groups).where(same).values(**values, updated_at=at))
     except IntegrityError:
         raise _taken(str(name)) from None
-    _remove(tx, group_id, removed)
+    if removed:
+        members = company_group_members.c
+        these = members.group_id == group_id, among(members.company_id, "removed", tx.dialect.name)
+        ids = numbers(tx, [company.company_id for company in removed])
+        tx.execute(delete(company_group_members).where(*these), {"removed": ids})
     _add(tx, group_id, added)
     parts = [("added", added), ("removed", removed)]
     note = "; ".join(f"{word}: {_named(changed)}" for word, changed in parts if changed)
@@ -120,12 +125,6 @@ def _add(tx: Connection, group_id: int, companies: Collection[Company]) -> None:
             tx.execute(insert(company_group_members), rows)
     except IntegrityError:
         raise Invalid("A company of the group was just deleted; nothing was changed.") from None
-
-
-def _remove(tx: Connection, group_id: int, companies: Collection[Company]) -> None:
-    for company in companies:
-        same = company_group_members.c.group_id == group_id, company_group_members.c.company_id == company.company_id
-        tx.execute(delete(company_group_members).where(*same))
 
 
 def _named(companies: Sequence[Company]) -> str:
