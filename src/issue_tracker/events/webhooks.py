@@ -144,9 +144,7 @@ def disable_webhook(tx: Connection, actor: Actor, webhook_id: int, url: str, rea
 
 def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
     """Queues a message of the type `webhook.test`. Raises NotFound, and Invalid if the webhook is not active."""
-    webhook = get_webhook(tx, actor, webhook_id)
-    if not webhook.active:
-        raise Invalid("The webhook is not active; activate it first.")
+    _require_active(get_webhook(tx, actor, webhook_id))
     at = now()
     message = Message(TEST, iso(at), {"webhook_id": webhook_id, "text": "This is a test of the issue tracker."})
     notify_on_commit(tx, CommitTopic.DELIVERIES)
@@ -157,12 +155,16 @@ def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
 def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
     """Queues a message again, with the same id. Raises NotFound, and Invalid if the webhook is not active."""
     found = get_delivery(tx, actor, delivery_id)
-    if not get_webhook(tx, actor, found.webhook_id).active:
-        raise Invalid("The webhook is not active; activate it first.")
+    _require_active(get_webhook(tx, actor, found.webhook_id))
     notify_on_commit(tx, CommitTopic.DELIVERIES)
     values = {"state": State.PENDING.value, "attempts": 0, "due_at": now(), "claim": None}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
     return get_delivery(tx, actor, delivery_id)
+
+
+def _require_active(webhook: Webhook) -> None:
+    if not webhook.active:
+        raise Invalid("The webhook is not active; activate it first.")
 
 
 def _values(fields: WebhookFields) -> dict[str, Any]:
