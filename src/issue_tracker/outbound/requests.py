@@ -11,8 +11,9 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from threading import Thread
 from typing import Any
@@ -55,19 +56,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allowed: Iterable
     error = None
     timed_out = False
     try:
-        target = parse_address(url)
-        address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        # httpcore would write an IPv6 address into the Host header without brackets.
-        sent = [("host", target.host_header), *headers.items()]
-        with (
-            httpcore.ConnectionPool(
-                # Without TLS, the certificates need not be loaded.
-                ssl_context=public_tls() if target.scheme == "https" else None,
-                network_backend=Guard(tuple(allowed), deadline),
-                max_keepalive_connections=0,
-            ) as pool,
-            pool.stream("POST", address, headers=sent, content=body) as response,
-        ):
+        with _response("POST", url, headers, body, Guard(tuple(allowed), deadline)) as response:
             code = response.status
             found = [value for name, value in response.headers if name.lower() == b"retry-after"]
             retry_after = found[0].decode("latin-1") if found else None
@@ -112,39 +101,56 @@ def fetch(
     certificate authorities. Raises Unreachable if there is no complete response of at most `most_bytes` bytes within
     `seconds` seconds.
     """
-    deadline = time.monotonic() + seconds
+    guard = Guard(None if allowed is None else tuple(allowed), time.monotonic() + seconds)
     received = bytearray()
+    with unreachable_after(seconds), _response(method, url, headers, body, guard, tls) as response:
+        for chunk in response.iter_stream():
+            received += chunk
+            if len(received) > most_bytes:
+                raise Unreachable(f"the response has more than {most_bytes:,} bytes")
+        found = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        validators = found.get(b"etag"), found.get(b"last-modified")
+        return Received(response.status, bytes(received), *validators)
+
+
+@contextmanager
+def _response(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    guard: "Guard",
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[httpcore.Response]:
+    """Sends a request, and provides the response, whose body is still to be read."""
+    target = parse_address(url)
+    address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+    # httpcore would write an IPv6 address into the Host header without brackets.
+    sent = [("host", target.host_header), *headers.items()]
+    with (
+        httpcore.ConnectionPool(
+            # Without TLS, the certificates need not be loaded.
+            ssl_context=(tls or public_tls()) if target.scheme == "https" else None,
+            network_backend=guard,
+            max_keepalive_connections=0,
+        ) as pool,
+        pool.stream(method, address, headers=sent, content=body) as response,
+    ):
+        yield response
+
+
+@contextmanager
+def unreachable_after(seconds: float) -> Iterator[None]:
+    """Turns what the other system or its address causes in the block into Unreachable. `seconds` is its time limit."""
     try:
-        target = parse_address(url)
-        address = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        with (
-            httpcore.ConnectionPool(
-                ssl_context=(tls or public_tls()) if target.scheme == "https" else None,
-                network_backend=Guard(None if allowed is None else tuple(allowed), deadline),
-                max_keepalive_connections=0,
-            ) as pool,
-            pool.stream(
-                method, address, headers=[("host", target.host_header), *headers.items()], content=body
-            ) as response,
-        ):
-            for chunk in response.iter_stream():
-                received += chunk
-                if len(received) > most_bytes:
-                    raise Unreachable(f"the response has more than {most_bytes:,} bytes")
-            found = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-            validators = found.get(b"etag"), found.get(b"last-modified")
-            return Received(response.status, bytes(received), *validators)
+        yield
     except Refused as refused:
         raise Unreachable(str(refused)) from None
     except (httpcore.TimeoutException, TimeoutError):
         raise Unreachable(f"no response within {seconds:g} seconds") from None
     except FAILURES as failure:
-        raise Unreachable(reason_of(failure)) from failure
-
-
-def reason_of(failure: Exception) -> str:
-    """Returns the reason of a failed connection, without the number that Python puts in front of it."""
-    return _errno.sub("", str(failure)) or type(failure).__name__
+        # Without the number that Python puts in front of the reason.
+        raise Unreachable(_errno.sub("", str(failure)) or type(failure).__name__) from failure
 
 
 _errno = re.compile(r"^\[Errno -?\d+\] ")

@@ -10,7 +10,7 @@ import httpcore
 
 from issue_tracker.outbound.address import parse_address
 from issue_tracker.outbound.outcomes import Unreachable
-from issue_tracker.outbound.requests import FAILURES, Guard, Network, Refused, reason_of
+from issue_tracker.outbound.requests import Guard, Network, unreachable_after
 from issue_tracker.outbound.tls import public_tls, tls_with
 
 
@@ -98,11 +98,5 @@ class Stream:
         return self._stream
 
     def _run(self, work: Any) -> Any:
-        try:
+        with unreachable_after(self._seconds):
             return work()
-        except Refused as refused:
-            raise Unreachable(str(refused)) from None
-        except (httpcore.TimeoutException, TimeoutError):
-            raise Unreachable(f"no response within {self._seconds:g} seconds") from None
-        except FAILURES as failure:
-            raise Unreachable(reason_of(failure)) from failure
