@@ -65,6 +65,11 @@ class InvalidQuery(Invalid):
     status = 422
     title = "Unprocessable Content"
 
+    @classmethod
+    def cursor(cls) -> Invalid:
+        """Returns the error for a `cursor` that does not come from the list."""
+        return cls.field("cursor", "is not a cursor of this list; take it from the header Link")
+
 
 class Unauthenticated(AppError):
     """The session or token is missing, unknown, expired or revoked (401)."""

@@ -217,7 +217,7 @@ def position_of(query: IssueQuery) -> Position | None:
         cursor = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Cursor)
         value = _sort_value(query, cursor.value)
     except (ValueError, msgspec.MsgspecError):
-        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link") from None
+        raise InvalidQuery.cursor() from None
     if (
         cursor.sort != query.sort
         or not storable(cursor.value)

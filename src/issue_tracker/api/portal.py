@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from issue_tracker.api.status_filter import OpenFilter, StatusFilter, selected_statuses
 from issue_tracker.api.updates import UpdatesOf
-from issue_tracker.errors import Invalid, InvalidQuery
+from issue_tracker.errors import InvalidQuery
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
@@ -149,9 +149,9 @@ def _text_of(cursor: str) -> str:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except ValueError:
-        raise _no_cursor() from None
+        raise InvalidQuery.cursor() from None
     if not storable(text):
-        raise _no_cursor()
+        raise InvalidQuery.cursor()
     return text
 
 
@@ -163,14 +163,10 @@ def _place_of(cursor: str) -> Place | None:
     try:
         place = Place(datetime.fromisoformat(at), whole_number(passed) or 0)
     except ValueError:
-        raise _no_cursor() from None
+        raise InvalidQuery.cursor() from None
     if place.at.tzinfo is None or not 0 < place.passed <= LARGEST_ID:
-        raise _no_cursor()
+        raise InvalidQuery.cursor()
     return place
-
-
-def _no_cursor() -> Invalid:
-    return InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link")
 
 
 def _next_link(request: Request, position: str) -> str:

@@ -103,7 +103,7 @@ def list_updates(request: Request, query: UpdateQuery) -> Response:
     tx, actor = request.tx, request.actor
     before = whole_number(query.cursor) if query.cursor else None
     if query.cursor and before is None:
-        raise InvalidQuery.field("cursor", "is not a cursor of this list; take it from the header Link")
+        raise InvalidQuery.cursor()
     filters = UpdateFilters(
         issue_id=get_issue_head(tx, actor, query.issue_name).issue_id if query.issue_name else None,
         company_ids=(get_company_by_name(tx, actor, query.company_name).company_id,) if query.company_name else None,
