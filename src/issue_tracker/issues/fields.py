@@ -66,18 +66,18 @@ def _as_it_is(_tx: Connection, stored: Any) -> str:
     return str(stored)
 
 
-def _tags(given: Iterable[str]) -> str | None:
-    """Returns the distinct tags in the order of their keys, as JSON."""
-    found = {key(tag): str(tag) for tag in reversed(list(given))}
+def stored_tags(given: Iterable[str] | None) -> str | None:
+    """Returns the distinct tags in the order of their keys, as JSON, in which a column stores them; None for none."""
+    found = {key(tag): str(tag) for tag in reversed(list(given or ()))}
     return _json([found[tag_key] for tag_key in sorted(found)])
 
 
-def _references(given: Iterable[Reference]) -> str | None:
-    """Returns the distinct references in the given order, as JSON. Of those that differ only in case, the first one
-    remains; those with different addresses are distinct.
+def stored_references(given: Iterable[Reference] | None) -> str | None:
+    """Returns the distinct references in the given order, as JSON, in which a column stores them; None for none. Of
+    those that differ only in case, the first one remains; those with different addresses are distinct.
     """
     found: dict[tuple[str, str, str | None], Reference] = {}
-    for one in given:
+    for one in given or ():
         found.setdefault((key(one.system), key(one.key), one.url), one)
     return _json(list(found.values()))
 
@@ -102,8 +102,8 @@ FIELDS: Mapping[str, Field] = {
     "severity": Field("severity", field_texts.read_severity),
     "owner": Field("owner_id", str, lambda user: user.user_id, lambda tx, user_id: get_user(tx, user_id).email),
     "next_update_at": Field("next_update_at", field_texts.read_instant, in_utc, lambda _, at: iso(at)),
-    "tags": Field("tags", field_texts.read_tags, _tags, lambda _, tags: ", ".join(msgspec.json.decode(tags))),
-    "references": Field("refs", field_texts.read_references, _references),
+    "tags": Field("tags", field_texts.read_tags, stored_tags, lambda _, tags: ", ".join(msgspec.json.decode(tags))),
+    "references": Field("refs", field_texts.read_references, stored_references),
     "external_key": Field("external_key", parse_external_key),
 }
 """The fields by their names in the API, in the order in which the history lists changes of one request."""
@@ -148,12 +148,12 @@ def merged_fields(tx: Connection, ours: StoredFields, theirs: StoredFields) -> l
 
 def merged_tags(ours: StoredFields, theirs: StoredFields) -> str | None:
     """Returns the tags of two issues together, in the form that a column stores."""
-    return _tags(read_tags(ours.tags) + read_tags(theirs.tags))
+    return stored_tags(read_tags(ours.tags) + read_tags(theirs.tags))
 
 
 def merged_references(ours: str | None, theirs: str | None) -> str | None:
     """Returns two stored lists of references together, in the form that a column stores."""
-    return _references(read_references(ours) + read_references(theirs))
+    return stored_references(read_references(ours) + read_references(theirs))
 
 
 def count_items(stored: str | None) -> int:
@@ -207,16 +207,6 @@ def reference_keys(stored: str | None) -> set[str]:
     """Returns the keys by which these stored references are found: each key, alone and after its system and a colon."""
     found = msgspec.json.decode(stored, type=list[Reference]) if stored else []
     return {key(text) for one in found for text in (one.key, f"{one.system}:{one.key}")}
-
-
-def stored_tags(tags: Sequence[str] | None) -> str | None:
-    """Returns tags as a column holds them."""
-    return _tags(tags or ())
-
-
-def stored_references(references: Sequence[Reference] | None) -> str | None:
-    """Returns references in the form that a column stores."""
-    return _references(references or ())
 
 
 def _index(tx: Connection, table: Table, text: str, referring: str, number: int, keys: Iterable[str]) -> None:
