@@ -4,7 +4,6 @@ from starlette.responses import Response
 
 from issue_tracker.api.given_companies import update_audience
 from issue_tracker.api.updates import NewUpdate, UpdateChange
-from issue_tracker.errors import Forbidden
 from issue_tracker.http.request import Request
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
 from issue_tracker.issues.undo import undo_id
@@ -99,6 +98,5 @@ def withdraw(request: Request, form: Form, update_id: int) -> Response:
 
 def _changeable(request: Request, update_id: int) -> PlacedUpdate:
     placed = get_update(request.tx, request.actor, update_id)
-    if not placed.may_be_changed_by(request.actor):
-        raise Forbidden("Only its author and super admins can change an update.")
+    placed.require_changeable_by(request.actor)
     return placed

@@ -112,8 +112,7 @@ def _lock(tx: Connection, actor: Actor, update_id: int) -> tuple[PlacedUpdate, I
     """Returns the update that is to be changed, and its issue, locked."""
     issue = get_issue_head_by_id(tx, actor, get_update(tx, actor, update_id).issue_id, lock=True)
     found = get_update(tx, actor, update_id)
-    if not found.may_be_changed_by(actor):
-        raise Forbidden("Only its author and super admins can change an update.")
+    found.require_changeable_by(actor)
     for_all = found.company_ids is None
     if has_hidden_assignments(tx, actor, issue.issue_id) if for_all else has_hidden_companies(tx, actor, update_id):
         raise Forbidden("You cannot see all companies that this update is for; ask someone who can.")

@@ -16,7 +16,7 @@ from issue_tracker.clock import Timestamp, iso
 from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, companies, issues, update_companies, updates
-from issue_tracker.errors import NotFound
+from issue_tracker.errors import Forbidden, NotFound
 from issue_tracker.events.catalog import EventActor
 from issue_tracker.integers import LARGEST_ID
 
@@ -44,6 +44,11 @@ class PlacedUpdate(msgspec.Struct, frozen=True):
     def may_be_changed_by(self, actor: Actor) -> bool:
         """Returns whether the actor is its author or a super admin."""
         return actor.super_admin or (actor.user_id is not None and actor.user_id == self.update.actor.id)
+
+    def require_changeable_by(self, actor: Actor) -> None:
+        """Raises Forbidden unless `may_be_changed_by`."""
+        if not self.may_be_changed_by(actor):
+            raise Forbidden("Only its author and super admins can change an update.")
 
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
