@@ -229,10 +229,15 @@ def touch_issue(tx: Connection, issue: IssueHead, at: datetime) -> IssueHead:
 
 def refuse_archived(companies: Sequence[Company], field: str) -> None:
     """Raises Invalid for `field` if a company is archived: it accepts no new assignments (contract, section 6)."""
-    archived = [f"“{company.name}”" for company in companies if company.archived]
+    archived = [company for company in companies if company.archived]
     if archived:
-        are = "is archived and takes" if len(archived) == 1 else "are archived and take"
-        raise Invalid.field(field, f"{', '.join(archived)} {are} no new assignments")
+        raise Invalid.field(field, why_archived(archived))
+
+
+def why_archived(archived: Sequence[Company]) -> str:
+    """Returns why archived companies, of which there must be one, cannot be assigned."""
+    are = "is archived and takes" if len(archived) == 1 else "are archived and take"
+    return f"{', '.join(f'“{company.name}”' for company in archived)} {are} no new assignments"
 
 
 def refuse_repeated(companies: Sequence[Company], field: str, part: str = "") -> None:

@@ -16,7 +16,7 @@ from issue_tracker.csv_files import BadRow, defuse, restore
 from issue_tracker.database.before_commit import savepoint
 from issue_tracker.errors import AppError
 from issue_tracker.issues import csv_fields
-from issue_tracker.issues.assignments import NewAssignment
+from issue_tracker.issues.assignments import NewAssignment, why_archived
 from issue_tracker.issues.fields import WrittenFields
 from issue_tracker.issues.models import DetailedAssignment, Issue, IssueHead
 from issue_tracker.issues.operations import create_issue, update_issue
@@ -196,7 +196,7 @@ def _reasons(
             if company is None:
                 reasons[row.line] = f"there is no company called “{row.company_name}”"
             elif company.archived and company.company_id not in assigned:
-                reasons[row.line] = f"“{company.name}” is archived and takes no new assignments"
+                reasons[row.line] = why_archived([company])
             elif key(row.company_name) in seen:
                 reasons[row.line] = f"“{row.company_name}” is listed twice for “{row.name}”"
             seen.add(key(row.company_name))
