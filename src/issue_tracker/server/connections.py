@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from issue_tracker.auth.places import networks_of
 from issue_tracker.server.metrics import LoadMetrics
 from issue_tracker.settings import Settings, networks
 
@@ -70,7 +71,7 @@ class Connections:
     def group_of(self, address: str | None) -> str | None:
         """Returns the group in which connections from an address are counted; None for a proxy or an unknown address.
 
-        An IPv6 address is counted with its /64 network, because its owner usually has all 2^64 addresses of it.
+        The group is what attempts to sign in are counted by: for IPv6 a /64 network.
         """
         if self._exempt is None or address is None:
             return None
@@ -82,7 +83,7 @@ class Connections:
             found = found.ipv4_mapped or found
         if any(found in network for network in self._exempt if network.version == found.version):
             return None
-        return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
+        return networks_of(str(found)).address
 
     def admit(self, connection: Connection) -> bool:
         """Counts a new connection. Returns False if it must be refused."""
