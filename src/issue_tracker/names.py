@@ -16,6 +16,9 @@ ADDRESS_LIMIT = 2_000
 END = "$(?!\\n)"
 """The end of a pattern in a type of msgspec: `$` alone would also match in front of a line feed at the end."""
 
+UNSTORABLE = "must not contain NUL characters or lone surrogates"
+"""What is wrong with a text that is not `storable`."""
+
 COMPOSED_OF = 4
 """Maximum number of characters that NFC composes into one (UAX #15, section 9)."""
 
@@ -223,5 +226,5 @@ def _text(text: str, limit: int) -> str:
     if len(cleaned) > limit:
         raise ValueError(f"must be at most {limit:,} characters, but is {len(cleaned):,}")
     if not storable(cleaned):
-        raise ValueError("must not contain NUL characters or lone surrogates")
+        raise ValueError(UNSTORABLE)
     return cleaned

@@ -16,7 +16,7 @@ from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.http.validation import read_query
 from issue_tracker.issues.views import operations
 from issue_tracker.issues.views.queries import SavedView, get_view, list_views
-from issue_tracker.names import Name, storable
+from issue_tracker.names import UNSTORABLE, Name, storable
 
 routes = Routes("Views")
 
@@ -156,7 +156,7 @@ def _checked(request: Request, query: str) -> str:
     text = query.strip().lstrip("?")
     parameters = parse_qsl(text, errors="replace")
     if not all(storable(value) for value in (text, *(value for _, value in parameters))):
-        raise Invalid.field("query", "must not contain NUL characters or lone surrogates")
+        raise Invalid.field("query", UNSTORABLE)
     passing = [name for name, _ in parameters if name in PASSING]
     if passing:
         raise Invalid.field("query", f"must not contain {passing[0]}, which belongs to one request")

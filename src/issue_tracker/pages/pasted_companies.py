@@ -16,7 +16,7 @@ from issue_tracker.companies.matching import Match, match_text
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import FieldError, Invalid
 from issue_tracker.http.request import Request
-from issue_tracker.names import key, storable
+from issue_tracker.names import UNSTORABLE, key, storable
 from issue_tracker.pages.forms import Form
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def pasted_companies(request: Request, form: Form, field: str) -> list[Company]:
     if not text.strip():
         return []
     if not storable(text):
-        raise Invalid.field(field, "must not contain NUL characters or lone surrogates")
+        raise Invalid.field(field, UNSTORABLE)
     choices = {name.removeprefix(CHOICE): value for name, value in form.pairs if name.startswith(CHOICE)}
     matches = match_text(queries.list_companies(tx, actor), text, MOST_NAMES)
     if matches is None:
