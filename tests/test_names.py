@@ -156,6 +156,25 @@ def test_curl_reaches_awkward_names_too(world: World) -> None:
         assert (ok, changed_ok, deleted, not_found) == ("200", "200", "204", "404"), name
 
 
+@cases("letter", "각ᾲ")
+def test_the_longest_names_are_found_in_decomposed_form(world: World, letter: str) -> None:
+    """Some systems send names decomposed, which makes them up to three times as long."""
+    admin, name, decomposed = world.client("ada"), letter * 255, unicodedata.normalize("NFD", letter * 255)
+    world.empty_issues()
+    world.given_companies(name)
+    world.given_issue(name, {name: "new"})
+    admin.call("PUT", path_of(name), 200, json={"tags": [name[:100]]})
+    assert admin.call("GET", path_of(decomposed), 200)["name"] == name
+    texts = dict.fromkeys(("search", "words", "companyName"), decomposed)
+    for parameter, text in (texts | {"tag": unicodedata.normalize("NFD", name[:100])}).items():
+        assert admin.call("GET", "/api/issues", 200, params={parameter: text})["total"] == 1, parameter
+    for parameter in ("issueName", "companyName"):
+        assert admin.call("GET", "/api/events", 200, params={parameter: decomposed})["total"] > 0, parameter
+    assert admin.call("GET", "/api/companies", 200, params={"search": decomposed})["total"] == 1
+    assert admin.call("GET", "/api/similar-issues", 200, params={"name": decomposed})["total"] == 1
+    admin.call("GET", "/api/events", 422, params={"issueName": f"{name}x"})
+
+
 def quote_json(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

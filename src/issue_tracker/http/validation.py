@@ -15,7 +15,7 @@ from msgspec import inspect
 
 from issue_tracker.errors import FieldError, Invalid, InvalidQuery
 from issue_tracker.http.texts import TEXTS
-from issue_tracker.names import END, printable, repeated, whole_number
+from issue_tracker.names import END, composed, printable, repeated, whole_number
 from issue_tracker.status import CHOICES, Status
 
 T = TypeVar("T")
@@ -59,9 +59,9 @@ def _refuse_long_lists(body: Any, most: int) -> None:
 
 
 def read_query(parameters: Sequence[tuple[str, str]], type_: type[T], most_values: int | None = None) -> T:
-    """Returns the query as `type_`. An empty value counts as absent; a parameter may have up to `most_values` values.
+    """Returns the query as `type_`. Values are composed (NFC) and trimmed; an empty one counts as absent.
 
-    Raises InvalidQuery that names every wrong parameter.
+    A parameter may have up to `most_values` values. Raises InvalidQuery that names every wrong parameter.
     """
     known = _parameters(cast(Hashable, type_))
     given: dict[str, list[str]] = {}
@@ -69,8 +69,8 @@ def read_query(parameters: Sequence[tuple[str, str]], type_: type[T], most_value
     for name, value in parameters:
         if name not in known:
             errors.append(FieldError(name, "is not a parameter of this resource"))
-        elif value.strip():
-            given.setdefault(name, []).append(value.strip())
+        elif text := composed(value).strip():
+            given.setdefault(name, []).append(text)
     values: dict[str, Any] = {}
     for name, texts in given.items():
         parameter = known[name]

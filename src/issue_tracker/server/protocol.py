@@ -23,9 +23,10 @@ from issue_tracker.server.rendered_heads import EXTENSION
 HEADERS = 100
 """Maximum number of headers, or of trailers, of one request."""
 
-LONGEST_PATH = 4 * 1024
-"""Maximum length, in bytes, of a path that is decoded. The longest name takes 3,060, percent-encoded. No route has a
-longer path, and decoding all of it would cost more time than an unauthenticated request should."""
+LONGEST_PATH = 7 * 1024
+"""Maximum length, in bytes, of a path that is decoded. The longest name takes 6,885, percent-encoded: 255 syllables of
+Korean, decomposed into three letters each. No route has a longer path, and decoding all of it would cost more time than
+an unauthenticated request should."""
 
 PIPELINED = 8
 """Maximum number of requests that a client may send before the response to an earlier one is complete."""
