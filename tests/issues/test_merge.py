@@ -74,6 +74,19 @@ def test_a_former_name_finds_its_issue_until_another_issue_takes_it(world: World
     assert found(tess, "Relay down") is None
 
 
+def test_a_company_with_the_same_word_in_its_name_hides_no_former_name(world: World) -> None:
+    world.given_companies("Backup & Sons")
+    world.given_issue("Backup failed", {"Contoso": "new"})
+    world.given_issue("Slow line", {"Backup & Sons": "new"})
+    tess = world.client("tess")
+    rename(tess, "Backup failed", "Tape library")
+    assert names(tess, "words=backup") == ["Slow line", "Tape library"]
+    assert names(tess, "words=backup&limit=500&sort=-name") == ["Tape library", "Slow line"]
+    assert names(tess, "words=backup+failed") == [] and names(tess, "words=backup&companyName=Fabrikam") == []
+    limit(world, "Backup & Sons", who="omar")
+    assert names(world.client("omar"), "words=backup") == ["Slow line"]
+
+
 @pytest.fixture
 def scene(world: World) -> World:
     world.given_issue("Old", {"Contoso": "investigating", "Fabrikam": "resolved", "Acme Manufacturing": "closed"})

@@ -1,8 +1,8 @@
 """The search by words, as people type them: every word must occur in the name of an issue, in its description or in the
 name of a company that it affects.
 
-A single word that occurs in no company's name is searched as a literal part (`search.py`), which is as fast; it also
-finds issues by their former names.
+A single word also finds issues by their former names. If it occurs in no company's name, it is searched as a literal
+part (`search.py`), which is as fast.
 """
 
 import re
@@ -17,7 +17,7 @@ from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, issues
 from issue_tracker.issues.queries import search
 from issue_tracker.issues.queries.conditions import Condition
-from issue_tracker.issues.queries.former_search import search_filter
+from issue_tracker.issues.queries.former_search import list_formerly_called, search_filter
 from issue_tracker.names import key
 
 MOST = 8
@@ -46,20 +46,26 @@ def add_texts(
         # The literal search of the specification does not include former names.
         found.append(search.condition(term))
         values |= search.parameters(tx.dialect.name, term)
+    former = list_formerly_called(tx, actor, words[0]) if len(words) == 1 and not term else []
+    if former:
+        values["former"] = numbers(tx, former)
     for number, (word, ids) in enumerate(zip(words, companies, strict=True)):
-        found.append(_occurs(number, indexed=len(word) >= search.TRIGRAM, in_companies=bool(ids)))
+        indexed = len(word) >= search.TRIGRAM
+        found.append(_occurs(number, indexed=indexed, in_companies=bool(ids), formerly=bool(former)))
         parts = search.parameters(tx.dialect.name, word).items()
         values |= {f"{name}_{number}": value for name, value in parts} | {f"companies_{number}": numbers(tx, ids)}
     return found
 
 
 @cache
-def _occurs(number: int, *, indexed: bool, in_companies: bool) -> Condition:
+def _occurs(number: int, *, indexed: bool, in_companies: bool, formerly: bool) -> Condition:
     def condition(dialect: str) -> ColumnElement[bool]:
         found = [search.matching_ids(dialect, number, indexed=indexed)]
         if in_companies:
             of_companies = among(assignments.c.company_id, f"companies_{number}", dialect)
             found.append(select(assignments.c.issue_id).where(of_companies))
-        return issues.c.issue_id.in_(union_all(*found) if in_companies else found[0])
+        if formerly:
+            found.append(select(issues.c.issue_id).where(among(issues.c.issue_id, "former", dialect)))
+        return issues.c.issue_id.in_(union_all(*found) if len(found) > 1 else found[0])
 
     return condition
