@@ -217,6 +217,10 @@ def test_an_operation_is_described_completely(name: str, endpoint: Route) -> Non
     if endpoint.body is not None:
         assert {"400", "413", "415"} <= codes
         assert described["requestBody"]["content"]["application/json"]["schema"]
+    if endpoint.idempotent:
+        assert {"409", "429"} <= codes, "another request has the key; the stored responses take too much space"
+    if endpoint.path == "/api/events/stream":
+        assert "429" in codes, "the user has too many streams open"
     if endpoint.segments:
         assert "404" in codes
         assert [p["name"] for p in described["parameters"] if p["in"] == "path"] == [n for n, _ in endpoint.segments]

@@ -125,7 +125,7 @@ data: {msgspec.json.encode(EVENT_EXAMPLE).decode()}
     "/api/events/stream",
     transaction=False,
     returns=Returns(200, media_types={EVENT_STREAM: STREAM_EXAMPLE}),
-    errors=(400,),
+    errors=(400, 429),
 )
 def stream_events(request: Request, query: StreamQuery) -> Response:
     """Stream events as they happen, as Server-Sent Events.

@@ -212,7 +212,7 @@ def _errors(route: Route) -> set[int]:
     elif not route.safe:
         errors.add(403)
     if route.idempotent:
-        errors.add(409)
+        errors |= {409, 429}
     return errors
 
 
