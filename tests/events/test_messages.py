@@ -89,6 +89,28 @@ def test_a_new_issue_with_sixty_companies_is_one_message(world: World, hooks: Ho
     assert tess.call("GET", "/api/events?issueName=VPN", 200)["total"] == 61
 
 
+def test_only_messages_with_the_same_content_have_the_same_id(
+    world: World, receiver: Receiver, deliverer: Deliverer, hooks: Hooks, tess: Client
+) -> None:
+    """A receiver may have several webhooks, and ignores a message whose id it knows."""
+    ids = world.given_companies("Contoso", "Fabrikam")
+    for path, fields in {
+        "all": {},
+        "again": {},
+        "contoso": {"company_ids": [ids["Contoso"]]},
+        "fabrikam": {"company_ids": [ids["Fabrikam"]]},
+    }.items():
+        hooks.add(path, **fields)
+    tess.call("POST", "/api/issues", 201, json={"name": "VPN", "companies": _members("Contoso", "Fabrikam")})
+    tess.call("POST", "/api/issues/status/bulk", 200, json={"issue_name": "VPN", "status": "closed"})
+    deliverer.deliver_due()
+    contents: dict[str, set[bytes]] = {}
+    for message in receiver.messages:
+        contents.setdefault(message.id, set()).add(message.body)
+    assert len(receiver.messages) == 8 and len(contents) == 6
+    assert all(len(bodies) == 1 for bodies in contents.values())
+
+
 def test_an_issue_without_companies_has_an_empty_list(hooks: Hooks, tess: Client) -> None:
     hooks.add("all")
     tess.call("POST", "/api/issues", 201, json={"name": "VPN"})

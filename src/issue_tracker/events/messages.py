@@ -86,7 +86,6 @@ class Group(msgspec.Struct, frozen=True):
     the webhook that the events are about, which does not receive the message.
     """
 
-    message_id: str
     at: datetime
     events: Sequence[Event]
     created: Event | None = None
@@ -171,7 +170,7 @@ class Outbox:
         visible = self._visible(tx)
         audiences = list_audiences(tx, ALL_COMPANIES, [event.update_id for event, _, _ in self.collected])
         rows = [
-            delivery_row(subscription.webhook_id, seen.message_id, message, seen.at, seen.issue_id)
+            delivery_row(subscription.webhook_id, new_message_id(), message, seen.at, seen.issue_id)
             for group in self._groups(audiences)
             for subscription in self.subscriptions
             if (seen := group if subscription.access.all else group.within(visible[subscription.access])) is not None
@@ -179,6 +178,9 @@ class Outbox:
         ]
         if not rows:
             return
+        # Webhooks that receive the same have the same id, so that a receiver with several of them handles it once.
+        ids = {row["body"]: row["message_id"] for row in rows}
+        rows = [{**row, "message_id": ids[row["body"]]} for row in rows]
         # A webhook that was deleted concurrently must not make the change fail.
         subscribed = sorted({row["webhook_id"] for row in rows})
         query = select(webhooks.c.id).where(webhooks.c.id.in_(subscribed)).order_by(webhooks.c.id)
@@ -210,7 +212,7 @@ class Outbox:
             first, at, about_webhook = part[0]
             new = first if first.type is EventType.ISSUE_CREATED else None
             events = [event for event, _, _ in part if event is not new]
-            yield Group(new_message_id(), at, events, new, about_webhook, audiences.get(first.update_id))
+            yield Group(at, events, new, about_webhook, audiences.get(first.update_id))
 
 
 def outbox(tx: Connection) -> Outbox:
@@ -279,7 +281,7 @@ def complete_body(body: str, public_url: str) -> str:
 
 
 def new_message_id() -> str:
-    """Returns a `webhook-id`: the same for every attempt, so that receivers recognize a repeated message."""
+    """Returns a `webhook-id`: that of each attempt to send a message, by which receivers recognize it."""
     return f"msg_{uuid.uuid4().hex}"
 
 
