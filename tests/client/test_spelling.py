@@ -1,14 +1,17 @@
 """Names in paths, values in queries, Link headers."""
 
+import unicodedata
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlencode
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from issue_tracker.names import key
 from issue_tracker_client import Misuse
+from issue_tracker_client.models import same_name
 from issue_tracker_client.spelling import issue_path, next_query, query_pairs
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
@@ -19,6 +22,16 @@ def test_any_name_reaches_the_server_as_one_segment(name: str) -> None:
     raw = httpx.Request("GET", "http://tracker.test" + issue_path(name)).url.raw_path.decode()
     head, segment = raw.rsplit("/", 1)
     assert (head, unquote(segment)) == ("/api/issues", name)
+
+
+@given(names)
+@example("\u0390")
+@example("\u1fb7")
+@example("\u01f0")
+def test_names_are_equal_for_the_client_if_they_are_for_the_server(name: str) -> None:
+    decomposed = unicodedata.normalize("NFD", name)
+    for form in (name.upper(), name.lower(), decomposed, decomposed.upper(), f" {name}\u3000", f"{name}x"):
+        assert same_name(name, form) is (key(name) == key(form)), form
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\t"])

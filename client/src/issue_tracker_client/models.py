@@ -266,12 +266,13 @@ def understood(decode: Callable[[str | bytes], T], content: str | bytes) -> T:
 
 
 def same_name(one: str | None, other: str | None) -> bool:
-    """Returns whether the server considers both names equal: in NFC, casefolded, trimmed."""
+    """Returns whether the server considers both names equal: casefolded, in NFC, trimmed."""
     return one is not None and other is not None and name_key(one) == name_key(other)
 
 
 def name_key(name: str) -> str:
-    return unicodedata.normalize("NFC", name.strip()).casefold()
+    # Casefolding decomposes some letters, such as `ΐ`, and leaves their capitals composed.
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 def as_json(value: object) -> str:
