@@ -185,6 +185,26 @@ def test_an_export_of_the_list_is_recorded(world: World, prompt: Server, path: s
     assert recorded(world, EventType.DATA_EXPORTED) == [("data.exported", *exported)]
 
 
+def test_every_export_of_the_list_is_counted(world: World, prompt: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeated export is one, too, although the response to a repeated request may be cached."""
+    world.given_issue("VPN", {"Contoso": "new"})
+    tess = at(prompt, world.client("tess"))
+
+    def notes() -> list[str]:
+        return sorted(str(note) for *_, note in recorded(world, EventType.DATA_EXPORTED))
+
+    def export() -> None:
+        assert b"VPN" in tess.get("/api/issues?format=csv").content
+
+    export()
+    eventually(lambda: len(notes()) == 1)
+    for _ in range(3):
+        export()
+    monkeypatch.setattr(deferred, "INTERVAL_SECONDS", 0)
+    eventually(lambda: len(notes()) == 2)
+    assert notes() == ["issues as CSV, from 127.0.0.1", "issues as CSV, from 127.0.0.1 (3 times)"]
+
+
 def test_commands_that_export_are_recorded(migrated_url: str, tmp_path: Path) -> None:
     everything, issues = tmp_path / "everything.dump", tmp_path / "issues.csv"
     commands = [("dump", str(everything)), ("issue", "export", str(issues)), ("company", "export")]

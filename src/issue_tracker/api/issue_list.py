@@ -92,7 +92,7 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     if conditional.is_fresh(request, etag):
         return conditional.not_modified(etag, "Accept", cache_control)
     if as_csv:
-        request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, "issues as CSV", request.address)
+        _note_export(request)
     cached = request.app_state.responses.find_by_validator(etag)
     if cached is not None:
         return cached
@@ -128,6 +128,12 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
     response = Response(body, headers=headers, media_type=form.media_type)
     request.app_state.responses.store_by_validator(etag, response)
     return response
+
+
+def _note_export(request: Request) -> None:
+    """Records an export in the audit. The response cache would send the response again without recording that."""
+    request.valid_until = now()
+    request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, "issues as CSV", request.address)
 
 
 def _visible_names(request: Request, query: IssueQuery, filters: Filters, state: LogState) -> str:
