@@ -237,6 +237,7 @@ def test_several_alerts_are_accepted_together_or_not_at_all(world: World) -> Non
     [
         ({}, ["key", "state"]),
         ({"key": "k", "state": "firing"}, ["issue", "company"]),
+        ({"state": "firing", "issue": "Line down"}, ["key", "company"]),
         ({"key": " ", "state": "down"}, ["key", "state"]),
         ({"key": "k" * 256, "state": "resolved"}, ["key"]),
         (report(issue="status", url="ftp://x"), ["issue", "url"]),

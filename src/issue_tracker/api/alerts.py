@@ -183,11 +183,11 @@ def _reports(body: AlertReports) -> list[Report]:
 
 
 def _only(body: AlertReports) -> Report:
-    """Returns the report of a body without a list. Raises Invalid for missing fields."""
-    _refuse([FieldError(field, "is required") for field in ("key", "state") if getattr(body, field) is None])
+    """Returns the report of a body without a list. Raises Invalid for missing fields, all of them at once."""
+    missing = [FieldError(field, "is required") for field in ("key", "state") if getattr(body, field) is None]
     fields = {field: getattr(body, field) for field in AlertReport.__struct_fields__}
     report = _report(AlertReport(**fields), "")
-    _refuse(_missing([report]))
+    _refuse(missing + _missing([report]))
     return report
 
 
