@@ -69,6 +69,15 @@ def test_a_refusal_is_repeated_too(world: World) -> None:
     assert client.call("GET", "/api/issues", 200)["total"] == 0
 
 
+def test_a_request_that_changes_nothing_is_stored_too(world: World) -> None:
+    client, path, body = world.client(), "/api/companies/match", {"names": ["Contosso"]}
+    first, second = (post(client, "k1", body, path) for _ in range(2))
+    assert first.status_code == 200 and second.content == first.content
+    assert "Idempotent-Replayed" not in first.headers and second.headers["Idempotent-Replayed"] == "true"
+    assert post(client, "k1", {"names": ["Fabrikam"]}, path).status_code == 422
+    assert client.call("POST", path, 200, json=body) == first.json() and _stored(world) == 1
+
+
 def test_a_key_belongs_to_its_user_and_its_path(world: World) -> None:
     post(world.client("tess"), "k1", {"name": "Fault"})
     other = post(world.client("omar"), "k1", {"name": "Fault"})

@@ -11,6 +11,7 @@ from issue_tracker.companies import matching, operations, queries
 from issue_tracker.companies.matching import Match
 from issue_tracker.companies.queries import Company
 from issue_tracker.errors import FieldError, Invalid
+from issue_tracker.http.idempotency import has_key, once
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response, list_response, no_content
@@ -143,9 +144,13 @@ def match_companies(request: Request, body: NamesToMatch) -> Response:
         raise Invalid.of([FieldError(name, "exactly one of text and names is required") for name in ("text", "names")])
     with request.read() as tx:
         companies = queries.list_companies(tx, request.actor)
-    if body.text is None:
-        return list_response(matching.match_names(companies, body.names or []))
-    found = matching.match_text(companies, body.text, MOST_NAMES)
+    found: list[Match] | None = matching.match_names(companies, body.names or [])
+    if body.text is not None:
+        found = matching.match_text(companies, body.text, MOST_NAMES)
     if found is None:
         raise Invalid.field("text", f"must have at most {MOST_NAMES} names")
-    return list_response(found)
+    response = list_response(found)
+    if not has_key(request):
+        return response
+    with request.write():
+        return once(request, lambda: response)
