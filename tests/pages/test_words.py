@@ -1,5 +1,8 @@
 """The search field finds words of the name, of the description, and of the affected companies."""
 
+import re
+from html import unescape
+
 import pytest
 from playwright.sync_api import expect
 
@@ -35,6 +38,15 @@ def test_the_api_finds_words(world: World) -> None:
     assert found(search="relay packet") == [] and found(search="contoso") == []
     assert client.call("GET", "/api/issues?words=relay+contoso&limit=1", 200)["total"] == 2
     assert client.get("/api/issues", params={"words": "\0"}).status_code == 422
+
+
+def test_the_csv_of_a_page_with_both_kinds_of_words_contains_its_issues(world: World) -> None:
+    scene(world)
+    client = world.client()
+    link = re.search('data-csv="(.*?)"', client.get("/?search=relay&words=packet").text)
+    assert link is not None
+    lines = client.get(unescape(link[1])).text.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["name", "Slow mail", "Slow mail"]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

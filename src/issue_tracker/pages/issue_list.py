@@ -224,7 +224,9 @@ def _by_words(query: IssueQuery) -> IssueQuery:
 
 def _as_api(parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Returns the parameters of a page as parameters of the API."""
-    return [("words" if name == "search" else name, value) for name, value in parameters]
+    words = " ".join(value for name, value in parameters if name in ("search", "words") and value)
+    others = [(name, value) for name, value in parameters if name not in ("search", "words")]
+    return [("words", words), *others] if words else others
 
 
 def _default_order(path: str, parameters: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
