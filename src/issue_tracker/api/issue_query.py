@@ -52,7 +52,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         Meta(
             max_length=255,
             description="Words that must all occur, each in the name, in the description or in the name of an affected "
-            "company. Words in quotation marks count as one word.",
+            "company. Words in quotation marks count as one word. Words after the eighth are ignored.",
         ),
     ] = ""
     status: StatusFilter = []

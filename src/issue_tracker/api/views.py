@@ -73,7 +73,9 @@ class NewView(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ViewChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change; absent or null keeps the present value. Users who do not own the view may change only `start`."""
+    """What to change; absent or null keeps the present value. Users other than the author of the view and super admins
+    may change only `start`.
+    """
 
     name: Name | None = None
     query: Query | None = None

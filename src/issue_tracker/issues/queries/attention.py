@@ -1,5 +1,5 @@
-"""The order “needs attention”: overdue issues first, and finished ones last; within each, issues without an owner come
-first, then those that have been unchanged the longest.
+"""The order “needs attention”: overdue issues first, and finished ones last; in each group, those that have been
+unchanged the longest come first, but of issues that are not finished, those without an owner.
 
 An issue is finished when all of its companies are resolved or closed. Which issues are overdue depends on the time, so
 a place in the order contains the time at which the first page was read: on all pages, the same issues are overdue.
