@@ -6,9 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from issue_tracker.database.tables import idempotency_keys
+from issue_tracker.actor import Actor
+from issue_tracker.auth import tokens
+from issue_tracker.auth.sessions import require_running
+from issue_tracker.database.tables import idempotency_keys, sessions
 from issue_tracker.errors import Conflict
 from issue_tracker.issues import operations
 from issue_tracker.server import stored_responses
@@ -137,6 +140,21 @@ def test_an_unexpected_failure_is_not_stored(world: World, monkeypatch: pytest.M
     monkeypatch.undo()
     response = post(client, "k1", {"name": "Fault"})
     assert response.status_code == 201 and "Idempotent-Replayed" not in response.headers
+
+
+def test_the_end_of_the_session_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session ends after the request was authenticated. Its user signs in again, and repeats the request."""
+
+    def end(tx: Connection, actor: Actor) -> None:
+        tx.execute(sessions.delete().where(sessions.c.id == actor.session_id))
+        require_running(tx, actor)
+
+    body = {"name": "monitoring", "scopes": ["read"]}
+    monkeypatch.setattr(tokens, "require_running", end)
+    assert post(world.client(), "k1", body, "/api/auth/tokens").status_code == 401
+    monkeypatch.undo()
+    response = post(world.client(), "k1", body, "/api/auth/tokens")
+    assert response.status_code == 201 and response.json()["token"], response.text
 
 
 def test_a_retry_during_the_first_request_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
         with savepoint(request.tx):
             response = act()
     except AppError as error:
-        if error.status >= 500 or error.status in (409, 429) or isinstance(error, ConfirmationRequired):
+        if error.status >= 500 or error.status in (401, 409, 429) or isinstance(error, ConfirmationRequired):
             raise
         response = error_response(request, error)
     headers = msgspec.json.encode({name: value for name, value in response.headers.items() if name != "content-length"})
