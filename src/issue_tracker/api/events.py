@@ -38,9 +38,7 @@ class EventQuery(msgspec.Struct, kw_only=True):
 
     issue_name: Annotated[
         str,
-        Meta(
-            max_length=255, description="Events of the issue with this name, or of one that had it when it was deleted."
-        ),
+        Meta(max_length=255, description="Events about the issue with this name, now or at the time of the event."),
     ] = msgspec.field(default="", name="issueName")
     company_name: Annotated[
         str,
