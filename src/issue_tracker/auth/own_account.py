@@ -6,7 +6,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.auth.sessions import end_sessions, require_running
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.user_names import DisplayName, require_own_look
-from issue_tracker.auth.users import User, get_user, lock_user, set_own_password
+from issue_tracker.auth.users import User, get_user, lock_owned_issues, lock_user, set_own_password
 from issue_tracker.clock import now
 from issue_tracker.database.tables import users
 from issue_tracker.errors import Forbidden
@@ -51,6 +51,7 @@ def rename_self(tx: Connection, actor: Actor, name: DisplayName) -> User:
     if user.name == name:
         return user
     require_own_look(tx, name, user.user_id, shared=False)
+    lock_owned_issues(tx, user.user_id)
     remember_new(tx, Kind.USER, user.user_id, name)
     at = now()
     tx.execute(update(users).where(users.c.user_id == user.user_id).values(name=name, updated_at=at))
