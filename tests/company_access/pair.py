@@ -12,6 +12,8 @@ import pytest
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.alerts.models import AlertState, Report
 from issue_tracker.alerts.operations import receive
+from issue_tracker.alerts.rule_list import create_rule
+from issue_tracker.alerts.rules import Rule
 from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.user_names import parse_display_name, parse_email
 from issue_tracker.auth.users import create_user, get_user_by_email, update_user
@@ -220,7 +222,9 @@ def _fill(world: World) -> None:
 
 
 def _hide(world: World) -> None:
-    """Writes the data of only one: a company, a group, an issue, assignments of the shared issue, a webhook, a user."""
+    """Writes the data of only one: a company, a group, an issue, assignments of the shared issue, a webhook, a user, a
+    rule for alerts.
+    """
     keyring = ServerKey(world.database, world.server.settings).keyring()
     with world.database.write() as tx:
         create_missing_companies(tx, ADA, [parse_name("Hidden Ltd"), parse_name("Hidden & Sons")])
@@ -264,6 +268,7 @@ def _hide(world: World) -> None:
         delete_issue(tx, ADA, get_issue_head(tx, ADA, "Hidden for good", lock=True))
         update_company(tx, ADA, fabrikam.company_id, name=parse_name("Fabrikam GmbH"))
         receive(tx, ADA, [_firing("hidden", "Shared", "Hidden Ltd"), _firing("unsorted", "Shared", "Nobody")])
+        create_rule(tx, ADA, parse_name("Lines of Hidden Ltd"), Rule(company="Hidden Ltd", issue="Hidden issue"))
 
 
 def _firing(key: str, issue: str, company: str) -> Report:

@@ -54,8 +54,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_rules(tx: Connection, actor: Actor) -> list[StoredRule]:
-    """Returns the rules in their order. Raises Forbidden without helpdesk access."""
+    """Returns the rules in their order. Raises Forbidden without helpdesk access.
+
+    An actor with limited company access gets none: the name, the conditions and the texts of a rule may be about hidden
+    companies.
+    """
     require_helpdesk(actor)
+    if not actor.company_access.all:
+        return []
     return [_rule(row) for row in tx.execute(select(alert_rules).order_by(alert_rules.c.position, alert_rules.c.id))]
 
 
@@ -128,8 +134,8 @@ def delete_rule(tx: Connection, actor: Actor, rule_id: int) -> None:
 
 
 def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
-    """Returns one rule. Raises NotFound, and Forbidden without helpdesk access."""
-    require_helpdesk(actor)
+    """Returns one rule. Raises NotFound, and Forbidden unless the actor is a super admin."""
+    require_administrator(actor)
     row = tx.execute(select(alert_rules).where(alert_rules.c.id == rule_id)).first()
     if row is None:
         raise NotFound("There is no such rule.")

@@ -1,4 +1,4 @@
-"""The rules for alerts over HTTP: technicians read them, super admins change and try them."""
+"""The rules for alerts over HTTP: technicians who see all companies read them, super admins change and try them."""
 
 from typing import Annotated, Any
 
@@ -86,7 +86,10 @@ TRIAL_EXAMPLE = {
 
 @routes.get("/api/alert-rules", returns=Returns(200, RuleList, {"items": [RULE_EXAMPLE], "total": 1}))
 def list_rules(request: Request) -> Response:
-    """List the rules, in the order in which they are tried."""
+    """List the rules, in the order in which they are tried.
+
+    A user with limited company access is shown none, because rules may be about other companies.
+    """
     return list_response(rule_list.list_rules(request.tx, request.actor))
 
 
