@@ -164,6 +164,16 @@ def test_the_last_of_several_alerts_clears_an_assignment(world: World) -> None:
     assert (clear(monitor, "http")["action"], statuses(world)) == ("cleared", {"Contoso": "resolved"})
 
 
+def test_one_message_says_which_alert_is_over_and_which_fires(world: World, omar: Client) -> None:
+    send(omar, key="a")
+    before = world.history()
+    alerts = [{"key": "a", "state": "resolved"}, report(key="b")]
+    together = omar.call("POST", "/api/alerts", 200, json={"alerts": alerts})
+    assert [one["action"] for one in together["items"]] == ["kept", "kept"]
+    assert world.history() == before, "the company was affected without interruption"
+    assert clear(omar, "b")["action"] == "cleared"
+
+
 def test_the_last_alert_clears_a_reopened_assignment(world: World) -> None:
     """A person resolved it while the first alert was firing, and the second one reopened it."""
     monitor = world.bearer("omar")

@@ -57,8 +57,11 @@ def receive_together(tx: Connection, batches: Sequence[Batch]) -> list[AlertOutc
     locked = lock_batches(tx, batches, at)
     outcomes: dict[tuple[int, str], AlertOutcome] = {}
     changing = [(each, report) for each in locked for report in each.changing]
-    # New issues are always opened in the same order, so that two senders do not deadlock.
-    for each, report in sorted(changing, key=lambda one: key(one[1].issue or "")):
+    # What fires comes first, and keeps open what other alerts of the same message no longer keep open. New issues are
+    # always opened in the same order, so that two senders do not deadlock.
+    for each, report in sorted(
+        changing, key=lambda one: (one[1].state is AlertState.RESOLVED, key(one[1].issue or ""))
+    ):
         outcomes[each.batch.namespace, report.key] = _apply(tx, each, report, at)
     for each in locked:
         whose, reports = each.batch.namespace, each.batch.reports
