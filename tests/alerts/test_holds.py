@@ -158,3 +158,48 @@ def test_a_receiver_that_is_switched_off_opens_nothing_when_a_hold_ends(world: W
         switch(on=on)
     wait(world, minutes=11)
     assert issues(ada) == ["Before", "Repeated", "Short"]
+
+
+def rename(world: World, company: str, name: str) -> None:
+    ada = world.client("ada")
+    [found] = [one for one in ada.call("GET", "/api/companies", 200)["items"] if one["name"] == company]
+    ada.call("PUT", f"/api/companies/{found['company_id']}", 200, json={"name": name})
+
+
+def test_a_company_that_is_renamed_during_a_hold_remains_known(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, hold_minutes=10)
+    assert send(world, path, message()) == {"received": 1, "held": 1}
+    rename(world, "Contoso", "Contoso Ltd")
+    assert send(world, path, message()) == {"received": 1, "held": 1}
+    for _ in range(2):
+        wait(world, minutes=11)
+        assert statuses(world, "LineDown") == {"Contoso Ltd": "investigating"}
+        assert send(world, path, message("resolved")) == {"received": 1, "cleared": 1}
+        assert send(world, path, message()) == {"received": 1, "held": 1}
+
+
+def test_a_company_of_a_group_that_is_renamed_is_not_held_again(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_group(world, "Contoso", "Fabrikam")
+    given_rule(world, company="Contoso Fibre", company_by="group", hold_minutes=10)
+    send(world, path, message())
+    wait(world, minutes=11)
+    before = world.history()
+    rename(world, "Contoso", "Contoso Ltd")
+    renamed = len(world.history())
+    assert send(world, path, message()) == {"received": 3, "kept": 3}
+    assert len(world.history()) == renamed >= len(before)
+    assert send(world, path, message("resolved")) == {"received": 2, "cleared": 2}
+
+    # During a hold, with and without another message, the rest of it remains.
+    for name, other in (("Contoso Ltd", "Contoso"), ("Contoso", "Contoso Inc")):
+        assert send(world, path, message()) == {"received": 2, "held": 2}
+        world.clock.advance(minutes=6)
+        rename(world, name, other)
+        if other == "Contoso":
+            assert send(world, path, message())["held"] == 2
+        wait(world, minutes=5)
+        assert statuses(world, "LineDown") == {other: "investigating", "Fabrikam": "investigating"}
+        assert send(world, path, message("resolved"))["cleared"] == 2
+        assert listed(world, "?state=firing") == []

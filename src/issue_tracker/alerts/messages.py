@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnElement, Connection, Select, Text, and_, bindparam, delete, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Select, Text, and_, bindparam, delete, func, or_, select
 
 from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.locking import Batch
 from issue_tracker.alerts.models import AlertOutcome, AlertState, Report, StoredAlert
 from issue_tracker.alerts.operations import receive, receive_together
 from issue_tracker.alerts.receivers import Receiver, note_use
+from issue_tracker.alerts.renamed import continued, key_for
 from issue_tracker.alerts.rules import Decision, Rule, decide
 from issue_tracker.alerts.senders import Kind, Received
 from issue_tracker.clock import now
@@ -20,6 +21,9 @@ from issue_tracker.database.tables import alert_rules, alerts
 from issue_tracker.database.types import Id
 from issue_tracker.names import key
 from issue_tracker.status import Status
+
+_COLUMNS = [alerts.c[name] for name in ("key", "company_key", "company_id", "issue_id", "changed_at", "labels")]
+"""What is read of a firing alert that is not reported any longer."""
 
 LAST_CHARACTER = "\U0010ffff"
 """The last character in the order of keys."""
@@ -50,14 +54,15 @@ def receive_all(
     rules = stored_rules(tx)
     reports, _, replaced = _sorted(tx, receiver, rules, firing, request_id, again=False)
     ignored = {one.labels["incident"] for one in firing if decide_for(rules, receiver, one.labels).rule.ignore}
-    columns = alerts.c.key, alerts.c.labels
-    query = select(*columns).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
-    for row in tx.execute(query.order_by(alerts.c.key)):
-        labels = labels_of(row.labels)
-        incident = labels.get("incident", "")
-        if row.key not in reports and incident not in ignored:
-            gone = Received(key=row.key, state=AlertState.RESOLVED, labels=labels, summary=over.get(incident))
-            reports[row.key] = _report(gone, decide_for(rules, receiver, labels), row.key, None)
+    query = select(*_COLUMNS).where(alerts.c.namespace == -receiver.id, alerts.c.state == AlertState.FIRING.value)
+    rows = tx.execute(query.order_by(alerts.c.key)).all()
+    gone = [row for row in rows if row.key not in reports and _incident(row) not in ignored]
+    left = [(row.key.removesuffix(f"@{row.company_key}"), row) for row in gone]
+    reports |= continued(tx, receiver.actor(), left, reports)
+    for row in gone:
+        labels, said = labels_of(row.labels), over.get(_incident(row))
+        ended = Received(key=row.key, state=AlertState.RESOLVED, labels=labels, summary=said)
+        reports[row.key] = _report(ended, decide_for(rules, receiver, labels), row.key, None)
     outcomes = receive_planned(tx, [Planned(_batch(receiver, reports, request_id), replaced)])
     note_use(tx, receiver, now())
     return outcomes
@@ -113,9 +118,10 @@ def end_hold(tx: Connection, receiver: Receiver, alert: StoredAlert, labels: dic
         receive(tx, actor, [report], receiver_id=receiver.id)
     else:
         received_key = alert.key.removesuffix(f"@{alert.company_key}")
-        if received_key != alert.key:
-            tx.execute(this)
         receive_alerts(tx, receiver, [msgspec.structs.replace(one, key=received_key)], "", again=True)
+        if received_key != alert.key:
+            # Not before: if its company was renamed, the alert under the new name continues it.
+            tx.execute(this)
 
 
 def decide_for(rules: Sequence[Rule], receiver: Receiver, labels: Mapping[str, str]) -> Decision:
@@ -175,28 +181,35 @@ def _sorted(
 def _left_behind(
     tx: Connection, receiver: Receiver, complete: Mapping[str, Decision], reports: Mapping[str, Report]
 ) -> dict[str, Report]:
-    """Returns reports that resolve what still fires under the keys of received alerts without being reported.
+    """Returns reports that resolve what still fires under the keys of received alerts without being reported, and those
+    of companies that have been renamed while they were affected (`continued`).
 
     The cause is a company that left the group, or a rule that has changed since. Without these reports, such an alert
     would fire forever.
     """
     found: dict[str, Report] = {}
     keys = list(complete) if tx.dialect.name == "postgresql" else msgspec.json.encode(list(complete)).decode()
-    for row in _firing.rows(tx, whose=-receiver.id, keys=keys) if complete else ():
+    left = [
+        (row.received, row)
+        for row in (_firing.rows(tx, whose=-receiver.id, keys=keys) if complete else ())
         # Another alert may have a key that begins in the same way.
-        if row.key in (row.received, f"{row.received}@{row.company_key}") and row.key not in reports:
-            labels = labels_of(row.labels)
-            over = Received(key=row.key, state=AlertState.RESOLVED, labels=labels)
-            found[row.key] = _report(over, complete[row.received], row.key, None)
-    return found
+        if row.key in (row.received, f"{row.received}@{row.company_key}") and row.key not in reports
+    ]
+    for received, row in left:
+        over = Received(key=row.key, state=AlertState.RESOLVED, labels=labels_of(row.labels))
+        found[row.key] = _report(over, complete[received], row.key, None)
+    return found | continued(tx, receiver.actor(), left, reports)
+
+
+def _incident(row: Row[Any]) -> str:
+    return labels_of(row.labels).get("incident", "")
 
 
 def _reports(received: Received, decision: Decision, names: Sequence[str], *, again: bool) -> Iterator[Report]:
     """Yields a report for each company. A report without a known company has the key of the alert itself."""
     several = bool(names) and decision.company_by.several
     for name in names or [decision.company]:
-        # However long it is: `_left_behind` and the undo of a rule find the received key in it.
-        alert_key = f"{received.key}@{key(name)}" if several else received.key
+        alert_key = key_for(received.key, name) if several else received.key
         yield _report(received, decision, alert_key, name, again=again)
 
 
@@ -250,7 +263,7 @@ def _firing_under(dialect: str) -> Select[Any]:
         alerts.c.unsorted.is_(False),
         or_(alerts.c.key == value, for_companies),
     )
-    columns = value.label("received"), alerts.c.key, alerts.c.company_key, alerts.c.labels
+    columns = (value.label("received"), *_COLUMNS)
     return select(*columns).select_from(received.join(alerts, firing, isouter=True))
 
 

@@ -47,7 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     `strict`: the sender wants an error for an unknown company instead. `field` is the path of the report in the
     request, such as `alerts[3].`, for the names of invalid fields. `labels` are those that a receiver received; `hold`,
     `steady`, `flap_changes`, `flap_period` and `cleared_status` come from the rule that the receiver applied.
-    `again`: the alert was counted before, and is only sorted by changed rules.
+    `again`: the alert was counted before, and is only sorted by changed rules. `since`: it has been firing since then,
+    under a former name of the company.
     """
 
     key: str
@@ -66,6 +67,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     flap_period: timedelta = timedelta(0)
     cleared_status: Status = Status.RESOLVED
     again: bool = False
+    since: datetime | None = None
 
 
 class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,7 +121,8 @@ def _fire(
         values["last_at"] = at
     if not repeated:
         changes = noted(alert, report, at)
-        values |= {"changed_at": at, "changes": changes.stored, "flapping": alert.flapping and changes.flapping}
+        began = report.since or at
+        values |= {"changed_at": began, "changes": changes.stored, "flapping": alert.flapping and changes.flapping}
         if alert.due_at is not None:
             # The alert was not resolved for the required time, so it cleared nothing. But a person may have resolved or
             # removed the assignment, because the alert seemed to be over.
@@ -134,9 +135,10 @@ def _fire(
     if report.issue is None or company is None or not accepted:
         store(tx, alert, **values | {"unsorted": True, "issue_id": None, "company_id": None, "opening_event_id": None})
         return outcome_of(report.key, report.state, AlertAction.UNSORTED, count=count)
-    due_at = (alert.changed_at if repeated else at) + report.hold
+    due_at = (alert.changed_at if repeated else report.since or at) + report.hold
     if due_at > at:
-        store(tx, alert, **values | {"due_at": due_at, "issue_id": None, "company_id": None})
+        # The company remains known, as it may be renamed before the hold ends.
+        store(tx, alert, **values | {"due_at": due_at, "issue_id": None, "company_id": company.company_id})
         return outcome_of(report.key, report.state, AlertAction.HELD, company=company, count=count)
     issue, action = open_assignment(tx, actor, report, find_issue(tx, actor, report, alert), company)
     ids = issue.issue_id, company.company_id

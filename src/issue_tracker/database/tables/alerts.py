@@ -34,8 +34,8 @@ alerts = Table(
     # The instants of the last changes of its state, as a JSON list, if a rule limits them.
     Column("changes", Text),
     Column("flapping", Boolean, nullable=False, server_default=false()),
-    # The assignment that the alert is about; both are null while it has none. Copies, not references: the alert
-    # outlives the issue.
+    # The assignment that the alert is about. Both are null while it has none, except for the company of a held alert.
+    # Copies, not references: the alert outlives the issue.
     Column("issue_id", Id),
     Column("company_id", Id),
     # The event by which alerts opened the assignment; null if a person had opened it before.
