@@ -61,6 +61,8 @@ class FakeProvider:
             "end_session_endpoint": f"{self.issuer}/end",
         }
         self.keys: list[RSAKey | ECKey] = [our_key(), short_key()]
+        self.unusable_keys: list[Any] = []
+        """Further entries of the key set, before the keys."""
         self.user: dict[str, Any] = {}
         self.subject: Any = "someone"
         self.status = 200
@@ -117,7 +119,7 @@ class FakeProvider:
         if path == "/.well-known/openid-configuration":
             return 200, self.metadata | ({"padding": "x" * self.padding} if self.padding else {})
         if path == "/keys":
-            return 200, {"keys": [key.as_dict(private=False) for key in self.keys]}
+            return 200, {"keys": [*self.unusable_keys, *(key.as_dict(private=False) for key in self.keys)]}
         if path == "/user":
             return 200, {"sub": self.subject} | self.user
         return self._token({name: values[0] for name, values in parse_qs(body).items()}, authorization)

@@ -120,6 +120,21 @@ def test_a_clock_may_differ_by_a_minute(world: World, fake: FakeProvider) -> Non
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_keys_that_cannot_be_used_are_ignored(world: World, fake: FakeProvider) -> None:
+    fake.unusable_keys = [
+        {"kty": "EC", "kid": "curve", "crv": "brainpoolP256r1", "x": "AA", "y": "AA"},
+        {"kty": "RSA", "kid": "incomplete", "n": "AA"},
+        {"kty": "OKP", "kid": "other", "crv": "X25519", "x": "!"},
+        {"kty": "unknown", "kid": "type"},
+        "no key",
+    ]
+    browser, response = sign_in(world, fake)
+    assert response.status_code == 303 and who(browser) == "tess@helpdesk.example", failures(world)
+    fake.keys = []
+    assert sign_in(world, fake)[1].status_code == 503 and "its keys cannot be read" in failures(world)[-1]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_replaced_keys_are_fetched_again_a_limited_number_of_times(
     world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

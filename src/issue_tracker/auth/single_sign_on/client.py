@@ -189,18 +189,15 @@ class ProviderClient:
         return found
 
     def _fetch_keys(self, url: str) -> "KeySet":
-        from joserfc.errors import JoseError  # noqa: PLC0415 -- as above
-        from joserfc.jwk import KeySet  # noqa: PLC0415 -- as above
+        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- as above
 
         found = self._get(url, dict[str, Any]).get("keys")
         if not isinstance(found, list):
             raise self._failed("its keys are not a key set")
-        # A symmetric key must never verify signatures, even if the provider publishes it.
-        usable = [key for key in found[:100] if isinstance(key, dict) and key.get("kty") in ("RSA", "EC", "OKP")]
         try:
-            return KeySet.import_key_set({"keys": [key for key in usable if key.get("use", "sig") == "sig"]})
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise self._failed(f"its keys cannot be read: {type(error).__name__}: {error}") from None
+            return tokens.read_keys(found)
+        except ValueError as error:
+            raise self._failed(f"its keys cannot be read: {error}") from None
 
     def _get(self, url: str, type_: type[T], headers: Mapping[str, str] | None = None) -> T:
         code, body = self._fetch("GET", url, {"Accept": "application/json", **(headers or {})})

@@ -4,14 +4,14 @@ joserfc verifies signatures, Authlib the claims of OpenID Connect Core, section 
 provider's own address: keys in the header of a token (`jku`, `x5u`, `jwk`) are ignored.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import JWKRegistry, KeySet, RSAKey
 
 from issue_tracker.auth.single_sign_on.errors import TokenRefused
 from issue_tracker.names import storable
@@ -25,8 +25,33 @@ LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_SECONDS = 300
 """The age up to which a logout token is accepted (OpenID Connect Back-Channel Logout 1.0, section 2.6)."""
 
+MOST_KEYS = 100
+"""Maximum number of a provider's keys that are read."""
+
+KEY_TYPES = ("RSA", "EC", "OKP")
+"""The types of public keys. A symmetric key must never verify signatures, even if the provider publishes it."""
+
 Keys = Callable[[bool], KeySet]
 """Returns a provider's keys; with True, fetches them again if that is permitted now. Raises ProviderFailed."""
+
+
+def read_keys(published: Sequence[Any]) -> KeySet:
+    """Returns the keys for signatures in the `keys` of a key set. Raises ValueError if there are none.
+
+    Keys that cannot be used are ignored, such as those of an unknown curve (RFC 7517, section 5): a provider may
+    publish them for other clients.
+    """
+    keys, reason = [], "there is none for signatures"
+    for key in published[:MOST_KEYS]:
+        if not isinstance(key, dict) or key.get("kty") not in KEY_TYPES or key.get("use", "sig") != "sig":
+            continue
+        try:
+            keys.append(JWKRegistry.import_key(key))
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            reason = _reason(error)
+    if not keys:
+        raise ValueError(reason)
+    return KeySet(keys)
 
 
 def read_id_token(
