@@ -139,21 +139,26 @@ def test_replaced_keys_are_fetched_again_a_limited_number_of_times(
     world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "METADATA_SECONDS", 3600.0)
-    sign_in(world, fake)
-    fake.keys = [other_key()]
     browser = world.anonymous()
-    fake.requests.clear()
-    for _ in range(3):
+
+    def signed_with(key: RSAKey) -> int:
         address = begin(browser, "fake")
-        assert (
-            come_back(browser, address, fake.grant(address, sign(fake.claims(address), other_key()))).status_code == 403
-        )
-    assert fake.requests.count("/keys") == 0, "they were fetched a moment ago"
-    monkeypatch.setattr(client_module, "KEYS_PAUSE_SECONDS", 0.0)
-    address = begin(browser, "fake")
-    code = fake.grant(address, sign(fake.claims(address), other_key()))
-    assert come_back(browser, address, code).status_code == 303
-    assert fake.requests.count("/keys") == 1 and who(browser) == "tess@helpdesk.example"
+        code = fake.grant(address, sign(fake.claims(address), key))
+        return come_back(browser, address, code).status_code
+
+    with serving(world.server.settings) as server:
+        browser.base_url = server.url
+        assert signed_with(our_key()) == 303
+        fake.keys = [other_key()]
+        fake.requests.clear()
+        assert signed_with(other_key()) == 303, "a replacement is noticed at once"
+        assert fake.requests.count("/keys") == 1
+        fake.keys = [our_key()]
+        assert [signed_with(our_key()) for _ in range(3)] == [403] * 3
+        assert fake.requests.count("/keys") == 1, "they were fetched again a moment ago"
+        monkeypatch.setattr(client_module, "KEYS_PAUSE_SECONDS", 0.0)
+        assert signed_with(our_key()) == 303
+        assert fake.requests.count("/keys") == 2 and who(browser) == "tess@helpdesk.example"
 
 
 @decided_in_python

@@ -39,7 +39,9 @@ STALE_SECONDS = 86400.0
 """The age up to which they are used while the provider does not respond."""
 
 KEYS_PAUSE_SECONDS = 60.0
-"""Minimum age at which the keys are fetched again because they lack a key."""
+"""Minimum time after which the keys are fetched again because they lack a key once more. A key that was replaced a
+moment after they were fetched must not stop sign-ins, but anyone can send tokens that name unknown keys.
+"""
 
 FAILURE_PAUSE_SECONDS = 60.0
 """How long old metadata and keys are used without another attempt after the provider did not respond. Otherwise all
@@ -87,6 +89,7 @@ class ProviderClient:
         self._lock = threading.Lock()
         self._metadata: _Fetched | None = None
         self._keys: _Fetched | None = None
+        self._lacked_at = -math.inf
 
     def metadata(self) -> Metadata:
         """Returns the metadata of the provider."""
@@ -150,14 +153,17 @@ class ProviderClient:
         return found
 
     def keys(self, again: bool = False) -> "KeySet":
-        """Returns the provider's public keys. With `again`, fetches them unless that was done very recently."""
+        """Returns the provider's public keys. With `again`, because they lack a key, fetches them unless that was done
+        very recently for the same reason.
+        """
         url = self.metadata().jwks_uri
         with self._lock:
-            present = self._keys
-            if again and present is not None and time.monotonic() - present.at >= KEYS_PAUSE_SECONDS:
-                present = None
+            again = again and time.monotonic() - self._lacked_at >= KEYS_PAUSE_SECONDS
+            present = None if again else self._keys
             self._keys = self._renewed(present, lambda: self._fetch_keys(url))
             found: KeySet = self._keys.value
+            if again:
+                self._lacked_at = self._keys.at
             return found
 
     def _renewed(self, present: _Fetched | None, fetch: Any) -> _Fetched:
