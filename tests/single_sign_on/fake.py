@@ -71,6 +71,8 @@ class FakeProvider:
         self.refresh_error: str | None = None
         self.refreshed: dict[str, Any] | None = None
         """Claims of the ID token that a refresh yields, besides those that it needs; None for no ID token."""
+        self.token_answer: tuple[int, Any] | None = None
+        """What the token endpoint sends, whatever the request is; None for what the request needs."""
         self.grants: dict[str, dict[str, Any]] = {}
         self.requests: list[str] = []
 
@@ -125,6 +127,8 @@ class FakeProvider:
         return self._token({name: values[0] for name, values in parse_qs(body).items()}, authorization)
 
     def _token(self, form: dict[str, str], authorization: str) -> tuple[int, Any]:
+        if self.token_answer is not None:
+            return self.token_answer
         secret = base64.b64encode(f"issue-tracker:{SECRET}".encode()).decode()
         if authorization != f"Basic {secret}":
             return 401, {"error": "invalid_client"}

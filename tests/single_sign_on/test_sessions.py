@@ -15,6 +15,7 @@ from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
 from issue_tracker.clock import now
 from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import provider_sessions, sign_in_flows
+from tests.cases import cases
 from tests.clients import Client
 from tests.engines import decided_in_python
 from tests.single_sign_on.browser import begin, come_back, failures, sign_in, who
@@ -103,6 +104,32 @@ def test_a_slow_provider_does_not_outlast_the_claim_of_a_later_check(
     monkeypatch.setattr(fake, "answer", answer)
     assert checks.check_due(at) == 2
     assert due_elsewhere == [0], "a refresh token that is used twice ends the session at many providers"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@cases(
+    "answer",
+    [
+        (403, {"message": "Forbidden"}),
+        (401, {}),
+        (200, {"token_type": "Bearer"}),
+        (429, {"error": "too_many_requests"}),
+        (429, {"errorCode": "E0000047"}),
+    ],
+)
+def test_a_response_without_tokens_neither_confirms_nor_ends_a_session(
+    world: World, fake: FakeProvider, checks: SessionChecks, answer: tuple[int, Any]
+) -> None:
+    """Such as that of a gateway in front of the provider, or of its limit of requests."""
+    fake.token_answer = None
+    client, _ = sign_in(world, fake)
+    fake.token_answer = answer
+    for _ in range(3):
+        world.clock.advance(minutes=15)
+        checks.check_due(now())
+        assert who(client) == "tess@helpdesk.example", "nobody was refused"
+    world.clock.advance(minutes=15)
+    assert who(client) is None, "nobody was confirmed"
 
 
 def test_no_token_of_a_provider_is_stored_in_plain_text(world: World, fake: FakeProvider) -> None:

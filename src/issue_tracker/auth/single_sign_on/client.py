@@ -7,7 +7,7 @@ provider. All of them raise ProviderFailed if the provider does not respond, or 
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from issue_tracker.auth.single_sign_on.errors import GrantRefused, ProviderFailed, TokenRefused
+from issue_tracker.auth.single_sign_on.token_endpoint import TokenSession
 from issue_tracker.outbound.outcomes import Unreachable
 from issue_tracker.outbound.tls import tls_with
 from issue_tracker.settings.providers import Provider, is_safe_address, read_secret
@@ -235,11 +236,14 @@ class ProviderClient:
         from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415 -- as above
 
         try:
-            return msgspec.convert(dict(request()), Grant)
+            grant = msgspec.convert(dict(request()), Grant)
         except OAuth2Error as error:
             raise GrantRefused(str(error.error)[:100]) from None
         except (ValueError, TypeError, msgspec.ValidationError) as error:
             raise self._failed(f"its token endpoint: {error}") from None
+        if grant.access_token is None:
+            raise self._failed("its token endpoint sent no access token")
+        return grant
 
     def _client(self) -> Any:
         from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415 -- as above
@@ -247,7 +251,7 @@ class ProviderClient:
         provider = self.provider
         supported = self.metadata().token_endpoint_auth_methods_supported
         return OAuth2Client(
-            _Session(self._fetch),
+            TokenSession(self._fetch),
             client_id=provider.client_id,
             client_secret=self._secret(),
             token_endpoint_auth_method=next((one for one in AUTHENTICATION if one in supported), AUTHENTICATION[0]),
@@ -274,29 +278,3 @@ class ProviderClient:
 
     def _failed(self, reason: str) -> ProviderFailed:
         return ProviderFailed(self.provider.name, reason)
-
-
-class _Session:
-    """Sends the requests of Authlib's client; it has the interface of requests.Session."""
-
-    def __init__(self, fetch: Callable[..., tuple[int, bytes]]) -> None:
-        self._fetch = fetch
-
-    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str], auth: Any) -> "_Response":
-        url, sent, body = auth.prepare("POST", url, dict(headers), urlencode(data))
-        return _Response(*self._fetch("POST", url, sent, body.encode()))
-
-
-class _Response:
-    """A response with the interface of requests.Response."""
-
-    def __init__(self, code: int, body: bytes) -> None:
-        self.status_code = code
-        self._body = body
-
-    def json(self) -> Any:
-        return msgspec.json.decode(self._body)
-
-    def raise_for_status(self) -> None:
-        if self.status_code >= 400:
-            raise ValueError(f"status {self.status_code}")
