@@ -8,12 +8,14 @@ from sqlalchemy import select, update
 
 from issue_tracker.auth import challenges
 from issue_tracker.database.tables import factors, metadata, recovery_codes
+from issue_tracker.encryption import Keyring, generate_key
 from tests.auth.factors import (
     FACTORS,
     LOGIN,
     SECOND,
     TOTP,
     VERIFY,
+    App,
     credentials,
     enrol,
     first_step,
@@ -251,6 +253,19 @@ def test_no_secret_is_stored_in_plain_text(world: World) -> None:
         assert len(tx.execute(select(recovery_codes)).all()) == 10
     for secret in (app.secret, challenge, *app.codes, *(code.replace("-", "") for code in app.codes)):
         assert secret not in stored
+
+
+@decided_in_python
+def test_an_app_that_was_begun_with_another_server_key_must_be_set_up_again(world: World) -> None:
+    tess = world.client("tess")
+    made = tess.call("POST", TOTP, 201, json={})
+    with world.database.write() as tx:
+        tx.execute(update(factors).values(secret=Keyring([generate_key()]).encrypt(made["secret"])))
+    answer = {"id": made["id"], "code": App(made["secret"], []).code(world)}
+    assert "Start again" in tess.call("POST", VERIFY, 404, json=answer)["detail"]
+    form = {"id": str(made["id"]), "code": "1", "_csrf": tess.headers["X-CSRF-Token"]}
+    assert tess.post("/account/security/totp/verify", data=form).status_code == 404
+    enrol(world, client=tess)
 
 
 @decided_in_python

@@ -73,13 +73,19 @@ def begin_totp(tx: Connection, keyring: Keyring, actor: Actor, name: str) -> New
 
 
 def find_new_totp(tx: Connection, keyring: Keyring, user: User, factor_id: int) -> NewApp:
-    """Returns an app of the user that still waits for its first code. Raises NotFound."""
+    """Returns an app of the user that still waits for its first code. Raises NotFound, also for one whose secret was
+    encrypted with another server key.
+    """
     mine = factors.c.id == factor_id, factors.c.user_id == user.user_id, factors.c.method == Method.TOTP.value
     recent = factors.c.confirmed_at.is_(None), factors.c.created_at > now() - SET_UP_TIME
     row = tx.execute(select(factors.c.secret).where(*mine, *recent)).first()
-    if row is None:
+    try:
+        secret = None if row is None else keyring.decrypt(row.secret)
+    except Undecryptable:
+        secret = None
+    if secret is None:
         raise NotFound("This app is not waiting for its first code. Start again.")
-    return _new_app(factor_id, keyring.decrypt(row.secret), user)
+    return _new_app(factor_id, secret, user)
 
 
 def confirm_totp(tx: Connection, keyring: Keyring, actor: Actor, factor_id: int, code: str) -> list[str]:
