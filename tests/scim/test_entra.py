@@ -154,6 +154,8 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
     directory = Directory(world)
     browser = world.client("tess")
     (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
+    limits = {"company_access": {"companies": ["Contoso"]}}
+    world.client("ada").call("PUT", f"/api/users/{tess['id']}", 200, json=limits)
     directory.group("Helpdesk", tess["id"])
     directory.call("DELETE", f"/Users/{tess['id']}", 204)
     for method, body in (("GET", None), ("DELETE", None), ("PUT", {"userName": "x@y.example"})):
@@ -165,7 +167,9 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
     assert (kept["active"], kept["role"], str(kept["user_id"])) == (False, "member", tess["id"])
 
     again = directory.create("tess@helpdesk.example")
-    assert again["id"] == tess["id"] and account(world, "tess@helpdesk.example")["role"] == "member"
+    restored = account(world, "tess@helpdesk.example")
+    assert again["id"] == tess["id"] and restored["role"] == "member"
+    assert restored["company_access"] == {"company_groups": [], "companies": []}
     pair = {"email": "tess@helpdesk.example", "password": "correct horse battery staple"}
     world.anonymous().call("POST", "/api/auth/login", 401, json=pair)
 

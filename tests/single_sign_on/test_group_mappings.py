@@ -194,7 +194,7 @@ def test_scim_takes_precedence_over_sign_ins(world: World, fake: FakeProvider) -
     assert state() == ("technician", ["Fabrikam"], "scim")
     directory.call("DELETE", f"/Users/{made['id']}", 204)
     directory.create("nina@helpdesk.example")
-    assert state() == ("member", ["Fabrikam"], None)
+    assert state() == ("member", [], None)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator
 from issue_tracker.auth.addresses import change_address
+from issue_tracker.auth.company_access import set_company_access
 from issue_tracker.auth.factors.stored import count_factors, reset_factors
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.scim.errors import Taken
@@ -22,6 +23,8 @@ from issue_tracker.auth.single_sign_on.identities import list_identities, unlink
 from issue_tracker.auth.user_names import DisplayName, Email, parse_display_name
 from issue_tracker.auth.users import User, create_user, find_credentials, lock_user, set_own_password, update_user
 from issue_tracker.clock import now
+from issue_tracker.company_access.grants import Grant
+from issue_tracker.company_access.queries import list_granted
 from issue_tracker.database.before_commit import savepoint
 from issue_tracker.database.tables import scim_group_members, scim_users, users
 from issue_tracker.errors import Invalid
@@ -107,7 +110,7 @@ def change_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
 
 
 def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int) -> None:
-    """Disables the account of a deleted user, because the history refers to it; removes its role, groups and
+    """Disables the account of a deleted user, because the history refers to it; removes its role, groups, companies and
     credentials; and hides it from the provider.
 
     Raises NotFound, and Invalid if no active super admin would be left.
@@ -123,6 +126,8 @@ def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     at = now()
     set_own_password(tx, user_id, NO_PASSWORD, at)
     tx.execute(delete(scim_group_members).where(scim_group_members.c.user_id == user_id))
+    if user_id in list_granted(tx, actor, [user_id]):
+        set_company_access(tx, actor, user_id, Grant([], []))
     tx.execute(update(users).where(users.c.user_id == user_id).values(access_source=None))
     _write(tx, user_id, {column.name: None for column in scim_users.c if column.name != "user_id"} | {"deleted_at": at})
     note = f"{person.email} ({DELETED})"
