@@ -4,14 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from issue_tracker import clock, retention
+from issue_tracker.actor import command_line
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
 from issue_tracker.errors import Unavailable
+from issue_tracker.events.webhooks import redeliver
 from issue_tracker.retention import LOCK, Retention
 from issue_tracker.settings import Settings
+from tests.locks import during
 from tests.server import serving
 from tests.waiting import eventually
 from tests.world import World
@@ -73,6 +76,22 @@ def test_expired_rows_are_deleted_and_the_rest_remains(world: World) -> None:
     again = counts(world)
     Retention(world.database, world.server.settings).prune(clock.now())
     assert counts(world) == again
+
+
+def test_a_message_that_is_queued_again_meanwhile_is_not_deleted(world: World) -> None:
+    ada = world.client("ada")
+    webhook = ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook"})["id"]
+    delivery = ada.call("POST", f"/api/webhooks/{webhook}/test", 202)["id"]
+    with world.database.write() as tx:
+        tx.execute(update(deliveries).values(state="delivered"))
+    world.clock.advance(days=91)
+
+    def again(tx: Connection) -> None:
+        redeliver(tx, command_line("Ada"), delivery)
+
+    during(world, again, lambda: Retention(world.database, world.server.settings).prune(clock.now()))
+
+    assert pending(world) == 1
 
 
 def test_zero_days_retains_everything_but_sessions(world: World) -> None:

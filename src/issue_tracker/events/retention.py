@@ -21,13 +21,15 @@ BATCH = 1000
 def prune_deliveries(tx: Connection, before: datetime) -> int:
     """Deletes a batch of finished deliveries created before an instant, with their attempts.
 
-    Returns the number of deleted deliveries; 0 if none are left.
+    Returns the number of deleted deliveries; 0 if none are left. On PostgreSQL, one that another transaction changes at
+    this moment is left out: it may be queued again.
     """
     old = (
         select(deliveries.c.id)
         .where(deliveries.c.created_at < before, deliveries.c.state != State.PENDING.value)
         .order_by(deliveries.c.created_at)
         .limit(BATCH)
+        .with_for_update(skip_locked=True)
     )
     ids = list(tx.execute(old).scalars())
     if ids:
