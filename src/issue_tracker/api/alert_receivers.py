@@ -30,7 +30,9 @@ routes = Routes("Alerts", access=Access.ADMINISTRATOR, proof=Proof.SESSION)
 
 
 class Counts(msgspec.Struct):
-    """The number of alerts in a message, and the number for each `action`."""
+    """The number of alerts for which a message had an outcome, and the number for each `action`. An alert that means
+    several companies counts once for each of them; one that a rule ignores is not counted.
+    """
 
     received: int
     opened: int = 0
