@@ -4,12 +4,16 @@ import logging
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from issue_tracker.actor import command_line
+from issue_tracker.alerts.receivers import delete_receiver, list_receivers, update_receiver
 from issue_tracker.alerts.senders import Kind
 from tests.alerts.messages import GENERIC, MESSAGES, icinga, kuma, prometheus
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.cases import cases
 from tests.engines import decided_in_python
+from tests.locks import during
 from tests.world import World
 
 
@@ -176,3 +180,19 @@ def test_hostile_texts_are_stored_as_texts(world: World) -> None:
     assert alert["issue"] == "<script>alert(1)</script>  [31m" and "\0" not in alert["summary"]
     many = [{"status": "firing", "labels": {"alertname": str(number)}} for number in range(501)]
     assert "500" in send(world, path, {"alerts": many}, 400)["detail"] and len(listed(world)) == 1
+
+
+@pytest.mark.parametrize("change", ["delete", "switch off"])
+def test_a_message_that_waits_for_the_end_of_its_receiver_changes_nothing(world: World, change: str) -> None:
+    path = given_receiver(world, "alertmanager")
+    actor = command_line("Ada")
+
+    def end(tx: Connection) -> None:
+        [receiver] = list_receivers(tx, actor)
+        if change == "delete":
+            delete_receiver(tx, actor, receiver.id)
+        else:
+            update_receiver(tx, actor, receiver.id, active=False)
+
+    during(world, end, lambda: send(world, path, prometheus(True), 404))
+    assert listed(world) == []

@@ -11,6 +11,7 @@ from issue_tracker.alerts.company_search import CompanySearch
 from issue_tracker.alerts.locking import Batch
 from issue_tracker.alerts.models import AlertOutcome, AlertState, Report, StoredAlert
 from issue_tracker.alerts.operations import receive, receive_together
+from issue_tracker.alerts.receiver_in_use import hold_receiver
 from issue_tracker.alerts.receivers import Receiver, note_use
 from issue_tracker.alerts.renamed import continued, key_for
 from issue_tracker.alerts.rules import Decision, Rule, decide
@@ -19,6 +20,7 @@ from issue_tracker.clock import now
 from issue_tracker.database.prepared import Prepared
 from issue_tracker.database.tables import alert_rules, alerts
 from issue_tracker.database.types import Id
+from issue_tracker.errors import NotFound
 from issue_tracker.names import key
 from issue_tracker.status import Status
 
@@ -34,8 +36,11 @@ def receive_alerts(
 ) -> list[AlertOutcome]:
     """Applies the rules to the alerts of a message, and returns the outcomes. An ignored alert has no outcome.
 
-    With `again`, the alerts are those of earlier messages, and are not counted again.
+    With `again`, the alerts are those of earlier messages, and are not counted again. Otherwise raises NotFound if the
+    receiver was deleted or switched off since it was read.
     """
+    if not again and not hold_receiver(tx, receiver.id):
+        raise NotFound("There is no receiver with this address.")
     planned = plan(tx, receiver, stored_rules(tx), received, request_id, again=again)
     outcomes = receive_planned(tx, [planned])
     if not again:
@@ -46,7 +51,8 @@ def receive_alerts(
 def receive_all(
     tx: Connection, receiver: Receiver, firing: Sequence[Received], over: Mapping[str, str], request_id: str
 ) -> list[AlertOutcome]:
-    """Applies the rules to all alerts that fire at a receiver at present, and clears its other alerts.
+    """Applies the rules to all alerts that fire at a receiver at present, and clears its other alerts. The caller has
+    called `hold_receiver`.
 
     The label `incident` identifies an alert. `over` contains the last sentence about each incident that is over, where
     the sender said one. An alert that a rule ignores is not cleared as long as it fires.

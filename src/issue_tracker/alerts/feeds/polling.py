@@ -13,6 +13,7 @@ from issue_tracker.alerts.feeds.documents import MOST_BYTES, Incident, alert_of,
 from issue_tracker.alerts.feeds.stored import SCHEDULE, ClaimedFeed, claim_feed, note_success
 from issue_tracker.alerts.messages import receive_all
 from issue_tracker.alerts.polling.poller import PollFailed
+from issue_tracker.alerts.receiver_in_use import hold_receiver
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
@@ -59,7 +60,7 @@ class FeedPolls:
         incidents = [renamed(one, titles.get(one.id, one.title)) for one in incidents]
         with self._database.write() as tx:
             receiver = find_receiver_by_id(tx, feed.receiver_id)
-            if receiver is None or not receiver.active:
+            if receiver is None or not hold_receiver(tx, receiver.id):
                 return None
             if not note_success(tx, feed, incidents, _short(validators), now()):
                 return None

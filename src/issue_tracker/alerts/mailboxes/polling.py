@@ -16,6 +16,7 @@ from issue_tracker.alerts.mail.operations import receive_mail
 from issue_tracker.alerts.mailboxes.imap import MOST_MESSAGES, Session, opened
 from issue_tracker.alerts.mailboxes.stored import SCHEDULE, ClaimedMailbox, claim_mailbox
 from issue_tracker.alerts.polling.poller import PollFailed
+from issue_tracker.alerts.receiver_in_use import hold_receiver
 from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
@@ -123,7 +124,7 @@ class MailboxPolls:
     def _store(self, claimed: ClaimedMailbox, content: bytes, identity: bytes) -> str:
         with self._database.write() as tx:
             receiver = find_receiver_by_id(tx, claimed.receiver_id)
-            if receiver is None or not receiver.active:
+            if receiver is None or not hold_receiver(tx, receiver.id):
                 raise ReceiverGone
             result, outcomes = receive_mail(tx, receiver, content, otherwise=identity)
         for action, count in Counter(outcome.action.value for outcome in outcomes).items():
