@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.alerts.test_receivers import given_receiver, send
+from tests.alerts.test_rules import given_rule
 from tests.company_access.limits import USERS, limit, limited_super_admin, names, set_access, user_id
 from tests.world import World
 
@@ -171,3 +173,18 @@ def test_bulk_changes_and_removals_affect_only_visible_companies(scene: World) -
     tess.call("DELETE", "/api/issues/status", 412, params=query, headers={"If-Match": '"stale"'})
     tess.call("DELETE", "/api/issues/status", 204, params=query, headers={"If-Match": etag})
     tess.call("GET", "/api/issues/Shared", 404)
+
+
+def test_labels_do_not_name_the_other_companies_of_an_alert(world: World) -> None:
+    path = given_receiver(world, "healthchecks")
+    given_rule(world, company="{tags}", company_by="tag")
+    alert = {"name": "Line down", "code": "8f1c", "status": "down", "tags": "contoso fabrikam"}
+    assert send(world, path, alert) == {"received": 2, "opened": 1, "assigned": 1}
+    limit(world, "Contoso")
+    tess = world.client("tess")
+    [found] = tess.call("GET", "/api/alerts", 200)["items"]
+    assert (found["company_name"], found["labels"]) == ("Contoso", None)
+    for address in ("/api/alerts", "/alerts"):
+        assert "fabrikam" not in tess.get(address).text.casefold()
+    everything = world.client("ada").call("GET", "/api/alerts", 200)["items"]
+    assert [one["labels"]["tags"] for one in everything] == ["contoso fabrikam"] * 2

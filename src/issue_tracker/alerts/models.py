@@ -87,8 +87,9 @@ class AlertOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An alert as it is listed: the last report, and the assignment that it is about.
 
-    `receiver` is the name of the receiver and `labels` are those that it received; both are null for a report. A
-    `flapping` alert changes its state so often that it clears nothing until it has been resolved for some time.
+    `receiver` is the name of the receiver and `labels` are those that it received; both are null for a report. Labels
+    of an alert about several companies are null for an actor with limited company access, as they may name the others.
+    A `flapping` alert changes its state so often that it clears nothing until it has been resolved for some time.
     """
 
     alert_id: int

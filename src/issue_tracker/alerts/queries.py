@@ -202,6 +202,9 @@ def _joined(tx: Connection, actor: Actor, selection: Selection) -> Select[Any]:
 def _alert(actor: Actor, row: Row[Any]) -> Alert:
     # Without the assignment, the issue may be one that the actor cannot see.
     shown = actor.company_access.all or row.status is not None
+    # Labels of an alert about several companies may name the others, such as a list of tags.
+    several = row.key.endswith(f"@{row.company_key}")
+    labels = None if row.labels is None or (several and not actor.company_access.all) else row.labels
     return Alert(
         alert_id=row.alert_id,
         key=row.key,
@@ -214,7 +217,7 @@ def _alert(actor: Actor, row: Row[Any]) -> Alert:
         summary=row.summary,
         url=row.url,
         receiver=row.receiver,
-        labels=None if row.labels is None else msgspec.json.decode(row.labels),
+        labels=None if labels is None else msgspec.json.decode(labels),
         issue_id=row.issue_id if shown else None,
         issue_name=row.issue_name if shown else None,
         company_id=row.company_id,
