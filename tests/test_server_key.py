@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from issue_tracker.database.tables import server_key
 from issue_tracker.encryption import Keyring, Undecryptable, generate_key, split_keys
 from issue_tracker.errors import Unavailable
 from issue_tracker.settings import Settings, SettingsError, load
+from tests.engines import decided_in_python
 from tests.processes import run, serve
+from tests.world import World
 
 OLD, NEW = "old-" + "o" * 40, "new-" + "n" * 40
 
@@ -135,3 +138,27 @@ def test_the_key_is_in_no_log(admin_url: str, tmp_path: Path) -> None:
         database.close()
         assert "the key that encrypts secrets is stored in the database itself" in log.read_text()
     assert len(key) == 43 and key not in log.read_text()
+
+
+@decided_in_python
+def test_nobody_waits_for_others_that_wait_for_the_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, available = threading.Event(), threading.Event()
+
+    def find(_: ServerKey) -> list[str]:
+        reading.set()
+        assert available.wait(30)
+        return [NEW]
+
+    monkeypatch.setattr(ServerKey, "_find", find)
+    monkeypatch.setattr(world.database, "wait_seconds", 0.05)
+    key = ServerKey(world.database, Settings())
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(key.keyring)
+        assert reading.wait(30)
+        releasing = threading.Timer(10, available.set)
+        releasing.start()
+        with pytest.raises(Unavailable):
+            key.keyring()
+        releasing.cancel()
+        available.set()
+        assert first.result() is key.keyring()

@@ -48,10 +48,15 @@ class ServerKey:
 
     def keyring(self) -> Keyring:
         """Returns the keys, the current one first. Must not be called in a write transaction. Raises Unavailable."""
-        with self._lock:
-            if self._keyring is None:
-                self._keyring = Keyring(self._find())
-            return self._keyring
+        if self._keyring is None:
+            # Each thread may wait for an unreachable database, and all of them would wait one after another.
+            if not self._lock.acquire(timeout=self.database.wait_seconds):
+                raise Unavailable
+            try:
+                self._keyring = self._keyring or Keyring(self._find())
+            finally:
+                self._lock.release()
+        return self._keyring
 
     def forget_stored(self) -> bool:
         """Deletes the key in the database if the settings contain one. Returns whether there was one to delete."""
