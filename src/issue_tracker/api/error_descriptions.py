@@ -57,7 +57,7 @@ ERRORS = {
     413: "The body exceeds the limit, usually 1 MiB.",
     415: "The body is not JSON, or it is compressed.",
     422: "A query parameter is invalid, or the Idempotency-Key was used with another body.",
-    429: "There were too many attempts, or the user has reached a limit: of open event streams, or of stored responses.",
+    429: "There were too many attempts, or too many open event streams or stored responses of the user.",
     503: "The database is unreachable or too busy, or the server is overloaded.",
 }
 
