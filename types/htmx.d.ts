@@ -29,8 +29,11 @@ interface Window {
 }
 
 interface DocumentEventMap {
+  "htmx:before:request": HtmxEvent;
   "htmx:before:response": HtmxEvent;
   "htmx:before:swap": HtmxEvent;
+  "htmx:after:swap": HtmxEvent;
+  "htmx:finally:request": HtmxEvent;
   "htmx:error": HtmxEvent;
 }
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, ViewportSize, expect
 
 from tests.chromium import WIDE, Tab, ready
 from tests.shared import Shared
@@ -125,3 +125,33 @@ def held(page: Page, times: int | None = None) -> Callable[[], Route]:
 
     page.route("**/assignments/bulk", hold, times=times)
     return one
+
+
+class Late:
+    """Holds back the response to the next request to a URL, after the server has sent it."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self._page = page
+        self._held: list[tuple[Route, APIResponse]] = []
+        page.route(url, self._hold)
+
+    def _hold(self, route: Route) -> None:
+        if self._held:
+            route.fallback()
+        else:
+            self._held.append((route, route.fetch()))
+
+    def sent(self) -> None:
+        """Waits until the server has responded."""
+        for _ in range(800):
+            if self._held:
+                return
+            self._page.wait_for_timeout(10)
+        raise AssertionError("The page sent no request.")
+
+    def arrive(self) -> None:
+        """Lets the page receive the response, and process it."""
+        [(route, response)] = self._held
+        with self._page.expect_response(route.request.url):
+            route.fulfill(response=response)
+        self._page.wait_for_timeout(100)

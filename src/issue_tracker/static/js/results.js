@@ -19,7 +19,19 @@ let applied = null;
  */
 let restore = null;
 
+/**
+ * The request for results that was sent last. Only its response may replace them.
+ * @type {HtmxContext | null}
+ */
+let newest = null;
+
+/** Whether that request is under way. */
+let loading = false;
+
 export function startResults() {
+  document.addEventListener("htmx:before:request", beginLoading);
+  document.addEventListener("htmx:before:response", useNewest);
+  document.addEventListener("htmx:finally:request", endLoading);
   document.addEventListener("htmx:before:response", handleSessionEnd);
   document.addEventListener("htmx:before:swap", checkResponse);
   document.addEventListener("htmx:error", reportSilence);
@@ -28,6 +40,41 @@ export function startResults() {
   /** @type {HTMLFormElement | null} */
   const form = document.querySelector("form#filters");
   if (form) watch(form);
+}
+
+/** @param {HtmxContext} ctx */
+const isForResults = ({ target }) => target?.id === "results";
+
+/** @param {HtmxContext} ctx */
+const isFilter = ({ sourceElement }) => sourceElement.matches("#filters");
+
+/**
+ * Stops a request for the results of the present address while new filters are under way: they replace it.
+ * @param {HtmxEvent} event
+ */
+function beginLoading(event) {
+  const { ctx } = event.detail;
+  if (!isForResults(ctx)) return;
+  if (loading && newest && isFilter(newest) && !isFilter(ctx)) return event.preventDefault();
+  newest = ctx;
+  loading = true;
+}
+
+/**
+ * Ignores the response to an earlier request. Another response may have replaced the results since the newest one was
+ * sent; htmx would then ignore it.
+ * @param {HtmxEvent} event
+ */
+function useNewest(event) {
+  const { ctx } = event.detail;
+  if (!isForResults(ctx)) return;
+  if (ctx !== newest) event.preventDefault();
+  else ctx.target = byId("results");
+}
+
+/** @param {HtmxEvent} event */
+function endLoading({ detail: { ctx } }) {
+  if (ctx === newest) loading = false;
 }
 
 /**
