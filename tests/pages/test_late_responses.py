@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import Browse, Late
+from tests.pages.conftest import Browse, Late, held, without_updates
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -22,6 +22,27 @@ def create(world: World, name: str) -> None:
 def live(page: Page) -> Page:
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     return page
+
+
+def test_changes_during_a_refresh_are_not_lost(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = live(browse("tess", "/"))
+    create(world, "Broken phones")
+    refresh = Late(page, f"{world.server.url}/")
+    page.get_by_role("button", name="Show 1 update").click()
+    refresh.sent()
+
+    change(world, "Contoso", "monitoring")
+    create(world, "Lost faxes")
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+    expect(status).to_have_text("Monitoring")
+    expect(page.locator("#updates")).to_have_text("Show 2 updates")
+    refresh.arrive()
+
+    expect(page.get_by_role("link", name="Broken phones")).to_be_visible()
+    expect(status).to_have_text("Monitoring")
+    expect(page.locator("[data-total=monitoring] b")).to_have_text("1")
+    expect(page.locator("#updates")).to_have_text("Show 1 update")
 
 
 def test_a_filter_is_applied_even_if_updates_arrive_before_its_results(world: World, browse: Browse) -> None:
@@ -52,3 +73,63 @@ def test_a_filter_is_applied_even_if_updates_arrive_before_its_results(world: Wo
     filtered.arrive()
     page.wait_for_url("**/?search=phones")
     expect(page.locator(".list .title")).to_have_text(["Broken phones"])
+
+
+def test_a_failed_change_shows_what_others_have_set_meanwhile(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", "/"))
+    sent = held(page)
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+    status.focus()
+    page.keyboard.press("2")
+    route = sent()
+    change(world, "Contoso", "closed")
+    expect(status).to_have_text("Closed")
+
+    route.fulfill(status=503, json={"detail": "Try again shortly."})
+
+    expect(page.locator(".toast.wrong")).to_contain_text("Not changed. Try again shortly.")
+    expect(status).to_have_text("Closed")
+
+
+def test_two_quick_changes_of_one_place_never_show_the_first_again(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", "/"))
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+    status.evaluate(
+        "element => { globalThis.shown = []; new MutationObserver(() => shown.push(element.textContent.trim()))"
+        ".observe(element, { childList: true }); }"
+    )
+    first = Late(page, "**/assignments/bulk")
+    status.focus()
+    page.keyboard.press("2")
+    page.keyboard.press("3")
+    first.sent()
+    with page.expect_response("**/assignments/bulk"):
+        first.arrive()
+
+    expect(page.locator(".toast")).to_contain_text("In progress")
+    expect(status).to_have_text("In progress")
+    shown = page.evaluate("shown.filter((text, index) => text !== shown[index - 1])")
+    assert shown == ["Investigating", "In progress"]
+
+
+def test_the_history_includes_what_the_results_already_show(world: World, browse: Browse) -> None:
+    """After an interruption, newer results may be on the page before the stream sends their events."""
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", f"/issues/{issue_id}", watched=False))
+    world.client("omar").call("PUT", "/api/issues/Slow%20mail", 200, json={"description": "Since noon"})
+    button = page.get_by_role("button", name="Show 1 update")
+    expect(button).to_be_visible()
+    expect(page.locator("#history")).to_contain_text("description")
+    without_updates(page)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "broken")
+    change(world, "Contoso", "monitoring")
+    button.click()
+    expect(page.get_by_role("row", name="Contoso").locator(".status")).to_have_text("Monitoring")
+
+    page.unroute("**/api/events/stream")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    live(page)
+    expect(page.locator("#history")).to_contain_text("Omar Reyes set Contoso to Monitoring")

@@ -6,7 +6,7 @@ import { all, byId, find, targetOf } from "./elements.js";
 import { isAlreadyShown, isCertain, isRelevant, totalsAreFiltered } from "./event-relevance.js";
 import { askServer, clearUpdates, countUpdate } from "./pending-updates.js";
 import { paint, placesOf } from "./places.js";
-import { withdrawOffer } from "./quick-change.js";
+import { isUnderWay, noteReported, showPending, withdrawOffer } from "./quick-change.js";
 import { redraw, redrawIssue, redrawPlace, refreshParts } from "./redraw.js";
 import { refresh } from "./results.js";
 import { Stream } from "./stream.js";
@@ -17,6 +17,12 @@ const STATE_NAMES = { live: "live", broken: "no connection", "signed-out": "sign
 
 /** How long a change remains highlighted, in milliseconds. */
 const HIGHLIGHT = 6_000;
+
+/** Milliseconds for which an event is remembered: longer than results can be under way. */
+const REMEMBERED = 30_000;
+
+/** The latest events, and until when they are remembered. @type {{ event: TrackerEvent, until: number }[]} */
+const latest = [];
 
 /** The timers that end highlights. @type {WeakMap<Element, ReturnType<typeof setTimeout>>} */
 const highlightTimers = new WeakMap();
@@ -43,24 +49,50 @@ export function startLive() {
     refresh();
     void refreshParts();
   });
-  document.addEventListener("htmx:after:swap", clearUpdates);
+  document.addEventListener("htmx:after:swap", ({ detail }) => detail.ctx.target?.id === "results" && catchUp());
 }
 
 /** @param {TrackerEvent} event */
 function handle(event) {
-  const own = isOwn(event);
-  if (document.getElementById("attention")) {
-    void import("./attention-counts.js").then((module) => module.refreshAttentionCounts());
-  }
+  const now = performance.now();
+  while (latest[0] && latest[0].until < now) latest.shift();
+  latest.push({ event, until: now + REMEMBERED });
+  refreshCounts();
   noteInBackground(event);
+  show(event);
+}
+
+/** Refreshes the counts above the list. */
+function refreshCounts() {
+  if (!document.getElementById("attention")) return;
+  void import("./attention-counts.js").then((module) => module.refreshAttentionCounts());
+}
+
+/**
+ * Shows in new results what they do not include: the server may have read them before events that arrived since.
+ */
+function catchUp() {
+  clearUpdates();
+  const missing = latest.filter(({ event }) => !isAlreadyShown(event));
+  for (const { event } of missing) show(event);
+  showPending();
+  if (missing.length) refreshCounts();
+}
+
+/** @param {TrackerEvent} event */
+function show(event) {
+  const own = isOwn(event);
   const places = event.company_id ? placesOf(event.issue_id, event.company_id) : [];
   const listed = event.update_id && document.querySelector(partsOf(event));
-  if (!(places.length || listed || isRelevant(event)) || isAlreadyShown(event)) return;
+  if (!(places.length || listed || isRelevant(event))) return;
+  // The parts of the page beside the results may be older.
+  if (isAlreadyShown(event)) return redrawIssue(event.issue_id);
   if (event.update_id && (listed || document.getElementById("update-list"))) {
     redraw();
     return;
   }
   if (!own) for (const { on } of places) withdrawOffer(on);
+  if (event.type.startsWith("assignment.")) noteReported(event);
   const shown = showAt(places, event, own);
   if (!shown && !(own && places.length)) (isCertain(event) ? countUpdate : askServer)(event);
   if (places.length || !totalsAreFiltered()) adjustTotals(event);
@@ -88,6 +120,8 @@ function showAt(places, event, own) {
   }
   if (event.type === "assignment.status_changed" || event.type === "assignment.created") {
     for (const place of places) {
+      // A newer change may be under way, whose status the place shows already.
+      if (own && isUnderWay(place.on)) continue;
       // An undo restores the previous times, which the event does not contain.
       paint(place, event.to, event.undoes ? null : event.at);
       if (event.undoes) redrawPlace(place.on);

@@ -21,6 +21,18 @@ import { toast } from "./toast.js";
 const underWay = new Map();
 
 /**
+ * What the page shows of the changes under way, by the name of their place.
+ * @type {Map<string, { place: Place, status: string, at: string }>}
+ */
+const pending = new Map();
+
+/**
+ * What the stream has reported last about places with a change under way.
+ * @type {Map<string, Known>}
+ */
+const reported = new Map();
+
+/**
  * The change that the key for undo reverts.
  * @type {string | null}
  */
@@ -47,13 +59,49 @@ export function startQuickChange(remove) {
 export function change(place, status, note = "") {
   const before = { status: place.status, at: place.at, unmoved: place.element.classList.contains("unmoved") };
   if (status === before.status && !note) return;
-  show(place, status, new Date().toISOString(), true);
+  const at = new Date().toISOString();
+  show(place, status, at, true);
+  pending.set(place.on, { place, status, at });
   const earlier = underWay.get(place.on) ?? Promise.resolve(before);
-  const own = earlier.then((known) => set(place, status, note, known));
+  /** @type {Promise<Known>} */
+  const own = earlier.then((known) => set(place, status, note, known, () => underWay.get(place.on) === own));
   underWay.set(place.on, own);
   own.finally(() => {
-    if (underWay.get(place.on) === own) underWay.delete(place.on);
+    if (underWay.get(place.on) !== own) return;
+    underWay.delete(place.on);
+    pending.delete(place.on);
+    reported.delete(place.on);
   });
+}
+
+/**
+ * Returns whether a change of a place is under way.
+ * @param {string} on
+ */
+export const isUnderWay = (on) => underWay.has(on);
+
+/** Shows the changes under way in results that have replaced earlier ones. */
+export function showPending() {
+  for (const { place, status, at } of pending.values()) show(place, status, at, true);
+}
+
+/**
+ * Notes what the stream reports about an assignment: if a change of it is under way, its response may be older.
+ * @param {import("./event-relevance.js").TrackerEvent} event
+ */
+export function noteReported({ issue_id: issue, company_id: company, to, at }) {
+  const on = `${issue}-${company}`;
+  if (isUnderWay(on)) reported.set(on, { status: to, at, unmoved: false });
+}
+
+/**
+ * Returns the newer state of a place: this one, or what the stream has reported.
+ * @param {string} on
+ * @param {Known} known
+ */
+function newer(on, known) {
+  const other = reported.get(on);
+  return other && Date.parse(other.at ?? "") > Date.parse(known.at ?? "1970-01-01") ? other : known;
 }
 
 /**
@@ -62,20 +110,22 @@ export function change(place, status, note = "") {
  * @param {string} status
  * @param {string} note
  * @param {Known} known
+ * @param {() => boolean} isLast whether no later change of this place waits for this one
  * @returns {Promise<Known>}
  */
-async function set(place, status, note, known) {
+async function set(place, status, note, known, isLast) {
   try {
     const body = new URLSearchParams({ on: `${place.on}-${known.status ?? "none"}`, status, note, single: "1" });
     const { data } = await send("POST", "/assignments/bulk", body);
-    if (data.moved.length) return await resolveConflict(place, status, note, data.moved[0]);
+    if (data.moved.length) return await resolveConflict(place, status, note, data.moved[0], isLast);
     if (!data.changed.length) return reportUnchanged(place, status, data.text, known);
-    const { at } = data.changed[0];
-    show(place, status, at, false);
-    offerUndo(`${place.companyName}: ${label(status)}`, data.undo, [place.on]);
-    return { status, at, unmoved: false };
+    const changed = { status, at: data.changed[0].at, unmoved: false };
+    const latest = newer(place.on, changed);
+    if (isLast()) showKnown(place, latest);
+    offerUndo(`${place.companyName}: ${label(status)}`, data.undo, latest === changed ? [place.on] : []);
+    return changed;
   } catch (error) {
-    showKnown(place, known);
+    if (isLast()) showKnown(place, newer(place.on, known));
     if (!(error instanceof RequestError)) throw error;
     storeNote(place, note);
     const run = () => change(current(place), status, note);
@@ -103,14 +153,15 @@ function reportUnchanged(place, status, text, known) {
  * @param {string} mine
  * @param {string} note
  * @param {import("./conflict.js").Conflict} conflict
+ * @param {() => boolean} isLast
  */
-async function resolveConflict(place, mine, note, conflict) {
+async function resolveConflict(place, mine, note, conflict, isLast) {
   const theirs = { status: conflict.status, at: conflict.at, unmoved: false };
   showKnown(place, theirs);
   const { askConflict } = await import("./conflict.js");
   const keepMine = await askConflict(place, mine, conflict);
   current(place).trigger.focus();
-  if (keepMine) return set(place, mine, note, theirs);
+  if (keepMine) return set(place, mine, note, theirs, isLast);
   storeNote(place, note);
   return theirs;
 }
