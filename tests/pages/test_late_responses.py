@@ -75,6 +75,21 @@ def test_a_filter_is_applied_even_if_updates_arrive_before_its_results(world: Wo
     expect(page.locator(".list .title")).to_have_text(["Broken phones"])
 
 
+def test_parts_of_earlier_results_do_not_change_newer_ones(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    world.given_issue("Broken phones", {"Fabrikam": "new"})
+    page = live(browse("tess", "/?search=mail"))
+    redrawn = Late(page, "**/?search=mail")
+    change(world, "Contoso", "monitoring")
+    redrawn.sent()
+
+    page.get_by_label("Search issues").fill("")
+    expect(page.locator(".list tbody")).to_have_count(2)
+    redrawn.arrive()
+
+    expect(page.locator(".list .owner")).to_have_text(["No owner", "No owner"])
+
+
 def test_a_failed_change_shows_what_others_have_set_meanwhile(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = live(browse("tess", "/"))
@@ -112,6 +127,27 @@ def test_two_quick_changes_of_one_place_never_show_the_first_again(world: World,
     expect(status).to_have_text("In progress")
     shown = page.evaluate("shown.filter((text, index) => text !== shown[index - 1])")
     assert shown == ["Investigating", "In progress"]
+
+
+def test_parts_are_updated_during_a_steady_stream_of_changes(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", f"/issues/{issue_id}"))
+    history = page.locator("#history li")
+    before = history.count()
+    for number in range(25):
+        change(world, "Contoso", "monitoring" if number % 2 else "investigating")
+        page.wait_for_timeout(200)
+
+    assert history.count() > before + 3
+
+
+def test_a_failed_request_for_the_parts_is_repeated(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", f"/issues/{issue_id}", watched=False))
+    page.route(f"**/issues/{issue_id}", lambda route: route.fulfill(status=503), times=1)
+    change(world, "Contoso", "monitoring")
+
+    expect(page.locator("#history")).to_contain_text("Omar Reyes set Contoso to Monitoring")
 
 
 def test_the_history_includes_what_the_results_already_show(world: World, browse: Browse) -> None:

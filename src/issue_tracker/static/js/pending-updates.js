@@ -1,11 +1,9 @@
 // The button that says how many updates the page does not show yet.
 import { byId } from "./elements.js";
 import { isAlreadyShown, isListed } from "./event-relevance.js";
-import { fetchPage } from "./redraw.js";
+import { fetchPage, onceForMany } from "./redraw.js";
 
 /** @typedef {import("./event-relevance.js").TrackerEvent} TrackerEvent */
-
-const PAUSE = 400;
 
 const state = {
   /**
@@ -15,8 +13,6 @@ const state = {
   requests: new Set(),
   /** Events of which only the server knows whether they change the results. @type {TrackerEvent[]} */
   undecided: [],
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  timer: undefined,
 };
 
 /** Forgets all updates: the results have just been loaded. */
@@ -42,9 +38,10 @@ export function countUpdate(event) {
  */
 export function askServer(event) {
   state.undecided.push(event);
-  clearTimeout(state.timer);
-  state.timer = setTimeout(decide, PAUSE);
+  decideSoon();
 }
+
+const decideSoon = onceForMany(() => void decide());
 
 async function decide() {
   const events = state.undecided.splice(0);

@@ -8,20 +8,49 @@ import { showTimes } from "./times.js";
 const PAUSE = 400;
 const TIMEOUT = 15_000;
 
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let timer;
+/** Maximum number of milliseconds by which a steady stream of events delays a request. */
+const LONGEST_PAUSE = 2_000;
 
-/** The places whose times are to be redrawn. @type {Set<string>} */
-const places = new Set();
+/** Milliseconds until a failed request is repeated: the first time, and at most. */
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 30_000;
 
-/** The issues that have changed since the last redraw. @type {Set<number>} */
-const changedIssues = new Set();
+const state = {
+  /** The places whose times are to be redrawn. @type {Set<string>} */
+  places: new Set(),
+  /** The issues that have changed since the last redraw. @type {Set<number>} */
+  issues: new Set(),
+  /** Whether a request for the parts is under way, and whether another one must follow. */
+  fetching: false,
+  again: false,
+  /** Milliseconds until the next failed request is repeated. */
+  wait: FIRST_WAIT,
+  /** Waits for parts that are in use. @type {ReturnType<typeof setTimeout> | undefined} */
+  timer: undefined,
+};
+
+/**
+ * Returns a function that runs another one once for many calls: after a pause without calls, or after the longest one.
+ * @param {() => void} run
+ */
+export function onceForMany(run) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let latest = 0;
+  const due = () => {
+    timer = undefined;
+    run();
+  };
+  return () => {
+    const now = performance.now();
+    if (timer === undefined) latest = now + LONGEST_PAUSE;
+    clearTimeout(timer);
+    timer = setTimeout(due, Math.min(PAUSE, latest - now));
+  };
+}
 
 /** Schedules a redraw; many events within a short time cause only one. */
-export function redraw() {
-  clearTimeout(timer);
-  timer = setTimeout(fetchParts, PAUSE);
-}
+export const redraw = onceForMany(() => void fetchParts());
 
 /**
  * Schedules a redraw if a part of the page depends on this issue. That is found out only once for many events, because
@@ -29,13 +58,13 @@ export function redraw() {
  * @param {number} issueId
  */
 export function redrawIssue(issueId) {
-  if (!changedIssues.size) setTimeout(redrawIssues);
-  changedIssues.add(issueId);
+  if (!state.issues.size) setTimeout(redrawIssues);
+  state.issues.add(issueId);
 }
 
 function redrawIssues() {
-  const parts = ["[data-redraw][id]", ...[...changedIssues].map((id) => `tbody[data-issue="${id}"] [data-redraw]`)];
-  changedIssues.clear();
+  const parts = ["[data-redraw][id]", ...[...state.issues].map((id) => `tbody[data-issue="${id}"] [data-redraw]`)];
+  state.issues.clear();
   if (document.querySelector(parts.join())) redraw();
 }
 
@@ -44,19 +73,37 @@ function redrawIssues() {
  * @param {string} on the name of its place
  */
 export function redrawPlace(on) {
-  places.add(on);
+  state.places.add(on);
   redraw();
 }
 
 async function fetchParts() {
-  const own = timer;
-  const page = await fetchPage();
-  if (!page || timer !== own) return;
-  for (const on of places) redrawTimes(page, on);
-  places.clear();
-  replace(all("[data-redraw]").map((part) => [part, counterpart(page, part)]));
+  state.again = state.fetching;
+  if (state.fetching) return;
+  state.fetching = true;
+  const places = [...state.places];
+  state.places.clear();
+  const results = document.getElementById("results");
+  const { page, passing } = await requestPage();
+  state.fetching = false;
+  // Results that have replaced these are newer than this response, or have other filters.
+  const outdated = results !== document.getElementById("results");
+  if (page && !outdated) {
+    for (const on of places) redrawTimes(page, on);
+    replace(all("[data-redraw]").map((part) => [part, counterpart(page, part)]));
+  } else for (const on of places) state.places.add(on);
+  if (outdated || state.again) redraw();
+  else if (passing) repeat(redraw);
 }
 
+/**
+ * Repeats a request that failed, after a pause that grows.
+ * @param {() => void} run
+ */
+function repeat(run) {
+  setTimeout(run, state.wait);
+  state.wait = Math.min(state.wait * 2, LONGEST_WAIT);
+}
 /**
  * @param {Document} page the current version of the page
  * @param {string} on
@@ -82,10 +129,11 @@ function redrawTimes(page, on) {
  */
 export async function refreshParts() {
   const parts = all("[data-refresh]");
-  const page = parts.length ? await fetchPage() : null;
-  if (!page) return;
+  if (!parts.length) return;
+  const { page, passing } = await requestPage();
+  if (!page) return passing && repeat(refreshParts);
   document.title = page.title;
-  for (const part of parts) {
+  for (const part of all("[data-refresh]")) {
     const fresh = page.getElementById(part.id);
     if (!fresh || isTypedInto(part)) continue;
     if (part instanceof HTMLDetailsElement) fresh.toggleAttribute("open", part.open);
@@ -100,12 +148,22 @@ const isTypedInto = (part) =>
   all("input, textarea, select", part, HTMLInputElement).some((field) => field.type !== "hidden" && isEdited(field));
 
 /** Fetches the current version of this page. Resolves with null if that is not possible. */
-export async function fetchPage() {
+export const fetchPage = async () => (await requestPage()).page;
+
+/**
+ * Fetches the current version of this page. Without it, `passing` says whether a repetition may succeed.
+ * @returns {Promise<{ page: Document | null, passing: boolean }>}
+ */
+async function requestPage() {
   const options = { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(TIMEOUT) };
   const response = await fetch(ownPath(), options).catch(() => null);
-  if (!response?.ok || response.redirected) return null;
-  const text = await response.text().catch(() => "");
-  return text ? new DOMParser().parseFromString(text, "text/html") : null;
+  if (response && (!response.ok || response.redirected)) {
+    return { page: null, passing: response.status === 429 || response.status >= 500 };
+  }
+  const text = await response?.text().catch(() => "");
+  if (!text) return { page: null, passing: true };
+  state.wait = FIRST_WAIT;
+  return { page: new DOMParser().parseFromString(text, "text/html"), passing: false };
 }
 
 /**
@@ -125,6 +183,7 @@ function counterpart(page, part) {
  * @param {[HTMLElement, HTMLElement | null][]} pairs
  */
 function replace(pairs) {
+  clearTimeout(state.timer);
   const waiting = pairs.filter(([part, fresh]) => {
     if (!part.isConnected) return false;
     if (part.matches(":hover, :focus-within") || document.querySelector("dialog[open]")) return true;
@@ -133,5 +192,5 @@ function replace(pairs) {
     return false;
   });
   showTimes();
-  if (waiting.length) timer = setTimeout(replace, PAUSE, waiting);
+  if (waiting.length) state.timer = setTimeout(replace, PAUSE, waiting);
 }
