@@ -90,6 +90,21 @@ def test_parts_of_earlier_results_do_not_change_newer_ones(world: World, browse:
     expect(page.locator(".list .owner")).to_have_text(["No owner", "No owner"])
 
 
+def test_older_counts_do_not_replace_newer_ones(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", "/"))
+    older = Late(page, "**/attention-counts")
+    create(world, "Broken phones")
+    older.sent()
+    create(world, "Lost faxes")
+    counts = page.locator("#attention")
+    expect(counts).to_contain_text("3 new, nobody has taken them")
+
+    older.arrive()
+
+    expect(counts).to_contain_text("3 new, nobody has taken them")
+
+
 def test_a_failed_change_shows_what_others_have_set_meanwhile(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = live(browse("tess", "/"))

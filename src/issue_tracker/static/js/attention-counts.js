@@ -6,6 +6,9 @@ const TIMEOUT = 15_000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
+/** The number of the last request: the responses to earlier ones are ignored. */
+let requested = 0;
+
 /** Fetches the counts soon, and only once for many events. */
 export function refreshAttentionCounts() {
   if (timer !== undefined || !document.getElementById("attention")) return;
@@ -18,10 +21,13 @@ async function replaceAttentionCounts() {
     document.addEventListener("visibilitychange", refreshAttentionCounts, { once: true });
     return;
   }
+  const own = ++requested;
   const options = { headers: { "X-Fragment": "1" }, signal: AbortSignal.timeout(TIMEOUT) };
   const response = await fetch("/attention-counts", options).catch(() => null);
   if (!response?.ok || response.redirected) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("attention");
+  const text = await response.text().catch(() => "");
+  if (own !== requested) return;
+  const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("attention");
   const shown = document.getElementById("attention");
   if (!fresh || !shown) return;
   // A link under the pointer must not move.
