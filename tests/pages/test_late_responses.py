@@ -144,6 +144,31 @@ def test_two_quick_changes_of_one_place_never_show_the_first_again(world: World,
     assert shown == ["Investigating", "In progress"]
 
 
+def test_two_conflicts_are_asked_one_after_the_other(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/", before=without_updates)
+    for company in ("Contoso", "Fabrikam"):
+        change(world, company, "closed")
+    late = []
+    for company in ("Contoso", "Fabrikam"):
+        late.append(Late(page, "**/assignments/bulk"))
+        page.get_by_role("row", name=company).locator(".status").focus()
+        page.keyboard.press("2")
+        late[-1].sent()
+    for response in late:
+        response.arrive()
+
+    dialog = page.get_by_role("dialog", name="Someone else changed this")
+    for company in ("Contoso", "Fabrikam"):
+        expect(dialog).to_contain_text(f"{company} in “Slow mail” was set to Closed by Omar Reyes")
+        dialog.get_by_role("button", name="Keep mine").click()
+        expect(page.get_by_role("row", name=company).locator(".status")).to_have_text("Investigating")
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".toast")).to_have_count(2)
+    found = world.client().call("GET", "/api/issues/Slow%20mail", 200)["assignments"]
+    assert [each["status"] for each in found] == ["investigating", "investigating"]
+
+
 def test_parts_are_updated_during_a_steady_stream_of_changes(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = live(browse("tess", f"/issues/{issue_id}"))

@@ -9,6 +9,9 @@ import { when } from "./times.js";
  * @typedef {{ on: string, company_name: string, status: string | null, by: string, at: string }} Conflict
  */
 
+/** Resolves when the dialog is free: conflicts are shown one after the other. */
+let free = Promise.resolve();
+
 /**
  * Resolves with true if the user keeps their own status.
  * @param {import("./places.js").Place} place
@@ -17,6 +20,18 @@ import { when } from "./times.js";
  * @returns {Promise<boolean>}
  */
 export function askConflict(place, mine, theirs) {
+  const answer = free.then(() => ask(place, mine, theirs));
+  free = answer.then(() => {});
+  return answer;
+}
+
+/**
+ * @param {import("./places.js").Place} place
+ * @param {string} mine
+ * @param {Conflict} theirs
+ * @returns {Promise<boolean>}
+ */
+function ask(place, mine, theirs) {
   const dialog = byId("conflict", HTMLDialogElement);
   const change = theirs.status ? `set to ${label(theirs.status)}` : "removed";
   const time = theirs.at ? `, ${when(new Date(theirs.at))}` : "";
