@@ -169,6 +169,24 @@ def test_two_conflicts_are_asked_one_after_the_other(world: World, browse: Brows
     assert [each["status"] for each in found] == ["investigating", "investigating"]
 
 
+def test_a_late_review_does_not_replace_the_one_that_is_shown(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/")
+    page.get_by_label("All of Slow mail").check()
+    first = Late(page, "**/assignments/review")
+    page.keyboard.press("5")
+    first.sent()
+    page.keyboard.press("4")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Set to Monitoring?")).to_be_visible()
+    dialog.get_by_label("Contoso").uncheck()
+
+    first.arrive()
+
+    expect(dialog.get_by_role("heading", name="Set to Monitoring?")).to_be_visible()
+    expect(dialog.get_by_label("Contoso")).not_to_be_checked()
+
+
 def test_parts_are_updated_during_a_steady_stream_of_changes(world: World, browse: Browse) -> None:
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = live(browse("tess", f"/issues/{issue_id}"))

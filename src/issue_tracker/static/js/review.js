@@ -22,6 +22,9 @@ let changed = [];
 /** Whether the change in the dialog was made, with its note. */
 let confirmed = false;
 
+/** The number of the last request for a confirmation: the responses to earlier ones are ignored. */
+let requested = 0;
+
 /** Whether the note of the bulk bar is being saved: a second click must not save it again. */
 let saving = false;
 
@@ -120,8 +123,10 @@ export function reviewRemoval(place, note = "") {
  */
 async function open(method, url, body, trigger, keepNote = writeBarNote) {
   const dialog = dialogElement();
+  const own = ++requested;
   try {
     const { data } = await send(method, url, body, FRAGMENT);
+    if (own !== requested) return;
     byId("review-body").innerHTML = data;
     const note = noteInDialog();
     if (note && !body) note.value = barNote()?.value ?? "";
