@@ -1,6 +1,6 @@
-// Preserves the state of the results (checked boxes, note, open folds, focus, scroll position) when they are replaced
-// by newer ones.
-import { all, byId, targetOf } from "./elements.js";
+// Preserves the state of the results (checked boxes, entered texts, open folds, focus, scroll position) when they are
+// replaced by newer ones.
+import { all, byId, isEdited, targetOf } from "./elements.js";
 import { headOf, placeOf, placesNamed } from "./places.js";
 import { showCount } from "./selection.js";
 
@@ -24,6 +24,9 @@ export function record() {
   const checked = new Set(all("[name=on]:checked", before, HTMLInputElement).map((box) => box.value));
   const cells = all("#cells input", before, HTMLInputElement).map((input) => input.value);
   const note = noteField(before)?.value;
+  const entered = all(DRAFT_FIELDS, before, HTMLInputElement)
+    .map(entryOf)
+    .filter((entry) => entry !== null);
   const folds = all("details", before, HTMLDetailsElement).map((fold) => fold.open);
   const frame = before.querySelector(".matrix-frame");
   const page = { left: scrollX, top: scrollY };
@@ -35,6 +38,7 @@ export function record() {
     for (const on of cells) selectCell(cellNamed(on));
     const field = noteField(results);
     if (field && note) field.value = note;
+    for (const enter of entered) enter();
     all("details", results, HTMLDetailsElement).forEach((fold, index) => {
       fold.open = folds[index] ?? fold.open;
     });
@@ -50,6 +54,26 @@ export function record() {
  * @returns {HTMLInputElement | null}
  */
 const noteField = (results) => results.querySelector(".bulk [name=note]");
+
+/** The fields of forms that users fill in; the bulk bar is not one of them. */
+const DRAFT_FIELDS = "form[data-draft] :is(input, textarea, select)";
+
+/**
+ * Returns a function that enters in new results what the user has entered in a field; null if that is nothing.
+ * @param {HTMLInputElement} field
+ */
+function entryOf(field) {
+  const { name, type, value, checked } = field;
+  const touched = field.form?.matches("[data-touched]");
+  if (!name || type === "hidden" || !(touched || isEdited(field))) return null;
+  const selector = `form[data-draft="${CSS.escape(field.form?.dataset.draft ?? "")}"] [name="${CSS.escape(name)}"]`;
+  const number = all(selector).indexOf(field);
+  return () => {
+    const fresh = all(selector, document, HTMLInputElement)[number];
+    if (fresh && ["checkbox", "radio"].includes(type)) fresh.checked = checked;
+    else if (fresh) fresh.value = value;
+  };
+}
 
 /** @param {string} on */
 const cellNamed = (on) => placesNamed(on).find(({ element }) => element.matches("td"))?.element;
@@ -74,6 +98,10 @@ function restoreFocus(results) {
  * @returns {() => HTMLElement | null | undefined}
  */
 function finderOf(element) {
+  if (element.id) {
+    const { id } = element;
+    return () => document.getElementById(id);
+  }
   if (element.matches("td.g")) {
     const { issue } = /** @type {HTMLElement} */ (element.parentElement).dataset;
     const group = headOf(/** @type {HTMLTableCellElement} */ (element))?.dataset.group;
@@ -84,14 +112,30 @@ function finderOf(element) {
     const on = placeOf(element)?.on ?? "";
     return () => cellNamed(on);
   }
-  /** @type {HTMLElement | null} */
-  const group = element.closest("th[data-group]");
-  if (group) return () => all(`th[data-group="${group.dataset.group}"] a`)[0];
-  /** @type {HTMLElement | null} */
-  const row = element.closest("tr[data-on]");
-  const scope = row ? `tr[data-on="${row.dataset.on}"]` : ".bulk";
   const value = element instanceof HTMLButtonElement ? element.value : "";
   const kinds = ["a", ".status", "[name=note]", `button[value="${CSS.escape(value)}"]`, "input"];
   const kind = kinds.find((each) => element.matches(each));
-  return () => (kind ? all(`#results ${scope} ${kind}`)[0] : null);
+  if (!kind) return () => null;
+  const selector = `#results ${scopeOf(element)} ${kind}`;
+  const number = all(selector).findIndex((each) => each === element);
+  return () => all(selector)[number] ?? null;
+}
+
+/**
+ * Returns the selector of the part of the results that contains an element: the head of an issue, of a company or of a
+ * group, a cell of a row, or the bulk bar.
+ * @param {Element} element
+ */
+function scopeOf(element) {
+  /** @type {HTMLElement | null} */
+  const column = element.closest("th[data-group], th[data-company]");
+  if (column?.dataset.group) return `th[data-group="${column.dataset.group}"]`;
+  if (column) return `th[data-company="${column.dataset.company}"]`;
+  /** @type {HTMLElement | null | undefined} */
+  const issue = element.closest("th")?.closest("[data-issue]");
+  if (issue) return `[data-issue="${issue.dataset.issue}"] th`;
+  const cell = element.closest("tr[data-on] > td");
+  if (!cell) return ".bulk";
+  const { on } = /** @type {HTMLElement} */ (cell.parentElement).dataset;
+  return `tr[data-on="${on}"] > .${cell.classList[0]}`;
 }

@@ -1,0 +1,62 @@
+"""What a user has entered, selected or focused is the same after the results of a page were replaced."""
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.pages.conftest import Browse
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def live(page: Page) -> Page:
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    return page
+
+
+def box(page: Page, name: str) -> Locator:
+    return page.get_by_role("row", name=name).get_by_role("checkbox", name=name, exact=True)
+
+
+def create(world: World, name: str, company: str = "Acme Manufacturing") -> None:
+    body = {"name": name, "companies": [{"company_name": company}]}
+    world.client("omar").call("POST", "/api/issues", 201, json=body)
+
+
+def test_the_focus_returns_to_the_same_element(world: World, browse: Browse) -> None:
+    """The first row of an issue also has the box and the link of the issue."""
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = live(browse("tess", "/"))
+    elements = (
+        box(page, "Contoso"),
+        page.get_by_role("link", name="Contoso"),
+        page.get_by_label("All of Slow mail"),
+        page.get_by_role("link", name="Slow mail"),
+    )
+    for number, element in enumerate(elements):
+        element.focus()
+        create(world, f"Fault {number}")
+        page.locator("#updates").click()
+        expect(page.get_by_role("link", name=f"Fault {number}")).to_be_visible()
+        expect(element).to_be_focused()
+
+
+def test_a_half_entered_form_remains_when_updates_are_shown(world: World, browse: Browse) -> None:
+    contoso = world.given_companies("Contoso")["Contoso"]
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("tess", f"/companies/{contoso}"))
+    page.get_by_text("Add to an issue…").click()
+    page.get_by_label("Issue", exact=True).fill("Broken ph")
+    page.get_by_label("Status", exact=True).select_option("Monitoring")
+    create(world, "Lost faxes", "Contoso")
+    page.get_by_role("button", name="Show 1 update").click()
+
+    expect(page.get_by_role("row", name="Lost faxes")).to_be_visible()
+    expect(page.get_by_label("Issue", exact=True)).to_have_value("Broken ph")
+    expect(page.get_by_label("Status", exact=True)).to_have_value("monitoring")
+
+
+def given_group(world: World) -> int:
+    group = {"name": "North", "company_names": ["Contoso", "Fabrikam"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    return world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "new"})
