@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.chromium import ready
 from tests.pages.conftest import Browse
 from tests.world import World
 
@@ -60,3 +61,44 @@ def given_group(world: World) -> int:
     group = {"name": "North", "company_names": ["Contoso", "Fabrikam"]}
     world.client("ada").call("POST", "/api/company-groups", 201, json=group)
     return world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "new"})
+
+
+def test_companies_that_the_address_selects_can_be_unselected(world: World, browse: Browse) -> None:
+    issue = given_group(world)
+    page = browse("tess", f"/issues/{issue}?companyGroup=North")
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    box(page, "Contoso").uncheck()
+    page.reload()
+    ready(page)
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    expect(box(page, "Contoso")).not_to_be_checked()
+
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#bulk")).to_be_hidden()
+    page.reload()
+    ready(page)
+    expect(page.locator("#bulk")).to_be_hidden()
+
+    page.goto(f"/issues/{issue}?companyGroup=North")
+    ready(page)
+    expect(page.locator("#picked")).to_have_text("2 selected")
+    page.keyboard.press("5")
+    page.get_by_role("dialog").get_by_role("button", name="Resolve 2").click()
+    expect(page.locator("#toasts")).to_contain_text("2 companies set to Resolved.")
+    expect(page.locator("#bulk")).to_be_hidden()
+
+
+def test_a_selection_that_was_made_under_other_filters_does_not_return(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    box(page, "Contoso").check()
+    page.get_by_label("Search issues").fill("mail")
+    page.wait_for_url("**/?search=mail")
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#bulk")).to_be_hidden()
+
+    page.goto("/")
+    ready(page)
+    expect(box(page, "Contoso")).not_to_be_checked()
+    expect(page.locator("#bulk")).to_be_hidden()

@@ -10,6 +10,9 @@ const BOXES = "#selection input[name=on][type=checkbox]";
  */
 let anchor = null;
 
+/** Whether the page has selected rows itself, because its address names a company group. */
+let preselected = false;
+
 const visibleBoxes = () => all(BOXES, document, HTMLInputElement).filter((box) => box.checkVisibility());
 
 /** @returns {HTMLFormElement | null} */
@@ -25,16 +28,33 @@ export function startSelection() {
   });
   // The form is reset only after this event.
   document.addEventListener("reset", () => setTimeout(showCount));
-  document.addEventListener("htmx:after:swap", showCount);
+  document.addEventListener("htmx:after:swap", () => {
+    takeOver();
+    showCount();
+  });
   document.addEventListener("input", (event) => {
     if (targetOf(event).matches(".bulk [name=note]")) store();
   });
+  takeOver();
   restoreStored();
   showCount();
 }
 
+/** Makes the rows that the page has selected a selection of the user, which a reset clears like any other. */
+function takeOver() {
+  for (const box of all(BOXES, document, HTMLInputElement).filter((each) => each.defaultChecked)) {
+    const { checked } = box;
+    box.defaultChecked = false;
+    box.checked = checked;
+    preselected = true;
+  }
+}
+
 /** The key under which this tab stores the selection of this page; drafts.js removes it with all drafts. */
 const storageKey = () => `draft-selection:${location.pathname}${location.search}`;
+
+/** The key under which the selection was stored last: other filters change the address. */
+let storedAs = storageKey();
 
 /** @returns {HTMLInputElement | null} */
 const noteField = () => document.querySelector("#selection .bulk [name=note]");
@@ -42,17 +62,24 @@ const noteField = () => document.querySelector("#selection .bulk [name=note]");
 function store() {
   const form = selectionForm();
   if (!form) return;
+  const key = storageKey();
+  if (key !== storedAs) sessionStorage.removeItem(storedAs);
+  storedAs = key;
   const on = all("input[name=on]:checked, #cells input", form, HTMLInputElement).map((input) => input.value);
   const note = noteField()?.value ?? "";
-  if (on.length || note) sessionStorage.setItem(storageKey(), JSON.stringify({ on, note }));
-  else sessionStorage.removeItem(storageKey());
+  if (on.length || note || preselected) sessionStorage.setItem(key, JSON.stringify({ on, note }));
+  else sessionStorage.removeItem(key);
 }
 
 function restoreStored() {
   const stored = JSON.parse(sessionStorage.getItem(storageKey()) ?? "null");
   if (!stored) return;
   const selected = new Set(stored.on);
-  for (const box of all(BOXES, document, HTMLInputElement)) if (selected.has(box.value)) box.checked = true;
+  const [arrival] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
+  // A link to a page that selects rows itself begins a new selection.
+  if (!preselected || arrival?.type !== "navigate") {
+    for (const box of all(BOXES, document, HTMLInputElement)) box.checked = selected.has(box.value);
+  }
   const note = noteField();
   if (note && stored.note && !note.value) note.value = stored.note;
   document.dispatchEvent(new CustomEvent("selection-restored", { detail: stored.on }));
