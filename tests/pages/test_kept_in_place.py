@@ -102,3 +102,15 @@ def test_a_selection_that_was_made_under_other_filters_does_not_return(world: Wo
     ready(page)
     expect(box(page, "Contoso")).not_to_be_checked()
     expect(page.locator("#bulk")).to_be_hidden()
+
+
+def test_enter_in_the_note_of_the_bar_changes_nothing(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "monitoring"})
+    page = browse("tess", "/")
+    box(page, "Contoso").check()
+    note = page.get_by_role("region", name="Change the selected").get_by_label("Note")
+    note.fill("Called back")
+    note.press("Enter")
+
+    expect(page.get_by_role("group", name="Set the status").get_by_role("button", name="New")).to_be_focused()
+    expect(page.get_by_role("dialog")).to_have_count(0)

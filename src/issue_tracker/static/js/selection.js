@@ -1,6 +1,6 @@
 // Selecting rows: one, a range with Shift, all of an issue, all of a table. Shows in the bulk bar how many are
 // selected. The selection and the note of the bar survive a reload, in this tab.
-import { all, byId, targetOf } from "./elements.js";
+import { all, byId, find, targetOf } from "./elements.js";
 
 const BOXES = "#selection input[name=on][type=checkbox]";
 
@@ -35,6 +35,7 @@ export function startSelection() {
   document.addEventListener("input", (event) => {
     if (targetOf(event).matches(".bulk [name=note]")) store();
   });
+  document.addEventListener("keydown", leaveNote);
   takeOver();
   restoreStored();
   showCount();
@@ -48,6 +49,16 @@ function takeOver() {
     box.checked = checked;
     preselected = true;
   }
+}
+
+/**
+ * Enter in the note moves on to the statuses, as in the menu: otherwise it would press the first button, New.
+ * @param {KeyboardEvent} event
+ */
+function leaveNote(event) {
+  if (event.key !== "Enter" || event.isComposing || !targetOf(event).matches(".bulk [name=note]")) return;
+  event.preventDefault();
+  find(".bulk .statuses button").focus();
 }
 
 /** The key under which this tab stores the selection of this page; drafts.js removes it with all drafts. */
