@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.chromium import ready
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, Late
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -104,6 +104,20 @@ def test_a_selection_that_was_made_under_other_filters_does_not_return(world: Wo
     expect(page.locator("#bulk")).to_be_hidden()
 
 
+def test_the_details_of_a_company_lead_back_to_the_filtered_list(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    page.get_by_label("Search issues").fill("mail")
+    page.wait_for_url("**/?search=mail")
+    page.get_by_role("row", name="Contoso").locator(".status").click()
+    page.get_by_role("button", name="Owner, references…").click()
+    page.get_by_label("References").fill("PSA: T-1")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.locator("#flash")).to_contain_text("Saved.")
+    expect(page).to_have_url(f"{world.server.url}/?search=mail")
+
+
 def test_enter_in_the_note_of_the_bar_changes_nothing(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "monitoring"})
     page = browse("tess", "/")
@@ -114,3 +128,19 @@ def test_enter_in_the_note_of_the_bar_changes_nothing(world: World, browse: Brow
 
     expect(page.get_by_role("group", name="Set the status").get_by_role("button", name="New")).to_be_focused()
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_focus_returns_from_the_menu_to_new_results(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    results = Late(page, "**/?search=mail")
+    page.get_by_label("Search issues").fill("mail")
+    results.sent()
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+    status.click()
+    results.arrive()
+    page.wait_for_url("**/?search=mail")
+    page.keyboard.press("4")
+
+    expect(status).to_have_text("Monitoring")
+    expect(status).to_be_focused()

@@ -1,6 +1,6 @@
 // The menu of statuses with its field for a note. It opens next to the status that was pressed.
-import { all, byId, targetOf } from "./elements.js";
-import { NOT_AFFECTED, placeOf } from "./places.js";
+import { all, byId, find, targetOf } from "./elements.js";
+import { NOT_AFFECTED, placeOf, placesNamed } from "./places.js";
 import { STATUSES } from "./statuses.js";
 
 /** @typedef {import("./places.js").Place} Place */
@@ -51,7 +51,7 @@ export function startMenu(onChoice) {
     menu.hidePopover();
     if (!place) return;
     storeNote(place, "");
-    place.trigger.focus();
+    triggerOf(place).focus();
     onChoice(place, status, note);
   };
   document.addEventListener("click", (event) => {
@@ -82,8 +82,19 @@ export function startMenu(onChoice) {
   noteField().addEventListener("input", () => state.place && storeNote(state.place, noteField().value));
   menu.addEventListener("toggle", ({ newState }) => {
     state.place?.trigger.setAttribute("aria-expanded", String(newState === "open"));
-    if (newState === "closed" && menu.contains(document.activeElement)) state.place?.trigger.focus();
+    if (newState === "closed" && menu.contains(document.activeElement)) returnFocus();
   });
+}
+
+/**
+ * Returns the element that opens the menu of a place: the results may have been replaced since.
+ * @param {Place} place
+ */
+const triggerOf = (place) =>
+  place.trigger.isConnected ? place.trigger : (placesNamed(place.on)[0]?.trigger ?? place.trigger);
+
+function returnFocus() {
+  if (state.place) triggerOf(state.place).focus();
 }
 
 /** @param {Place} place */
@@ -95,6 +106,8 @@ export function openMenu(place) {
   const hidden = place.status === null;
   for (const id of ["status-menu-remove", "status-menu-details", "status-menu-save"]) byId(id).hidden = hidden;
   byId("status-menu-details", HTMLButtonElement).value = place.on;
+  // Filters that were applied since the page was loaded have changed its address.
+  find("#change [name=next]", document, HTMLInputElement).value = location.pathname + location.search;
   for (const choice of choices()) {
     if (choice.dataset.status) choice.setAttribute("aria-pressed", String(choice.dataset.status === place.status));
   }
@@ -129,7 +142,7 @@ function pressKey(event, choose) {
   } else if (typing && event.key === "Tab" && !event.shiftKey) {
     // The menu is at the end of the document, but the focus continues after the status that was pressed.
     menuElement().hidePopover();
-    state.place?.trigger.focus();
+    returnFocus();
   } else if (typing && event.key === "Enter") {
     event.preventDefault();
     (pressedChoice() ?? buttons[0])?.focus();
