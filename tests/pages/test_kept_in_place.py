@@ -144,3 +144,23 @@ def test_the_focus_returns_from_the_menu_to_new_results(world: World, browse: Br
 
     expect(status).to_have_text("Monitoring")
     expect(status).to_be_focused()
+
+
+def test_messages_do_not_move_while_one_is_in_use(world: World, browse: Browse) -> None:
+    names = ("Acme Manufacturing", "Contoso", "Fabrikam", "Müller & Söhne")
+    world.given_issue("Slow mail", dict.fromkeys(names, "new"))
+    page = browse("tess", "/")
+    for name in names:
+        page.get_by_role("row", name=name).locator(".status").focus()
+        page.keyboard.press("2")
+        expect(page.locator("#toasts")).to_contain_text(f"{name}: Investigating")
+        if name == names[0]:
+            first = page.locator(".toast", has_text=name)
+            first.evaluate("toast => Promise.all(toast.getAnimations().map(each => each.finished))")
+            first.get_by_role("button", name="Undo").hover()
+            place = first.bounding_box()
+
+    expect(page.locator(".toast")).to_have_count(4)
+    assert first.bounding_box() == place
+    first.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("row", name=names[0]).locator(".status")).to_have_text("New")

@@ -1,5 +1,5 @@
-// Short messages at the bottom of the page, above the bulk bar, each with at most one action. They stay while the
-// pointer or the focus is on them.
+// Short messages at the bottom of the page, above the bulk bar, each with at most one action. Newer ones are above the
+// older, and all stay while the pointer or the focus is on one, so that none moves while a user aims at it.
 import { byId } from "./elements.js";
 
 const SECONDS = 9;
@@ -13,6 +13,7 @@ const AT_MOST = 3;
  */
 export function toast(text, { action, run, wrong = false } = {}) {
   const toasts = byId("toasts");
+  const inUse = () => toasts.matches(":hover, :focus-within");
   const box = document.createElement("div");
   box.className = wrong ? "toast wrong" : "toast";
   const message = document.createElement("span");
@@ -21,7 +22,7 @@ export function toast(text, { action, run, wrong = false } = {}) {
   box.append(message);
   let secondsLeft = SECONDS;
   const timer = setInterval(() => {
-    if (!box.matches(":hover, :focus-within") && --secondsLeft <= 0) close();
+    if (!inUse() && --secondsLeft <= 0) close();
   }, 1000);
   const close = () => {
     clearInterval(timer);
@@ -38,7 +39,7 @@ export function toast(text, { action, run, wrong = false } = {}) {
     });
     box.append(button);
   }
-  toasts.append(box);
-  while (toasts.children.length > AT_MOST) toasts.firstElementChild?.remove();
+  toasts.prepend(box);
+  while (toasts.children.length > AT_MOST && !inUse()) toasts.lastElementChild?.remove();
   return close;
 }
