@@ -162,3 +162,25 @@ def test_updates_are_shown_in_all_parts_of_the_page(world: World, browse: Browse
     page.get_by_label("Description").fill("Since ten")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#flash")).to_contain_text("Saved.")
+
+
+def test_a_name_that_begins_like_another_can_be_typed(world: World, browse: Browse) -> None:
+    """A company whose name is the beginning of the typed one is not added on the way."""
+    world.given_companies("Contoso France")
+    page = browse("tess", "/issues/new")
+    field = page.get_by_label("Find a company").first
+    options = page.locator("#f-companies-names option")
+    field.press_sequentially("Contos")
+    expect(options).to_have_count(2)
+    field.press_sequentially("o France")
+    expect(field).to_have_value("Contoso France")
+    field.press("Enter")
+    expect(page.get_by_label("Companies", exact=True)).to_have_value("Contoso France")
+    expect(field).to_have_value("")
+
+    # A typed name also counts when the user goes on without Enter.
+    field.press_sequentially("Fabrika")
+    expect(options).to_have_count(1)
+    field.press_sequentially("m")
+    field.press("Tab")
+    expect(page.get_by_label("Companies", exact=True)).to_have_value("Contoso France\nFabrikam")

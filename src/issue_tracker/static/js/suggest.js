@@ -11,9 +11,14 @@ export function startSuggestions() {
   let timer;
   document.addEventListener("input", (event) => {
     const input = targetOf(event);
-    if (!(input instanceof HTMLInputElement) || !input.matches("[data-suggest]") || appendChosen(input)) return;
+    if (!(input instanceof HTMLInputElement) || !input.matches("[data-suggest]")) return;
+    // A typed name may be the beginning of a longer one.
+    if (!isTyped(event) && appendChosen(input)) return;
     clearTimeout(timer);
     timer = setTimeout(() => suggest(input), PAUSE);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target instanceof HTMLInputElement && event.target.matches("[data-append]")) appendChosen(event.target);
   });
   document.addEventListener("keydown", (event) => {
     const input = targetOf(event);
@@ -22,6 +27,13 @@ export function startSuggestions() {
     appendChosen(input);
   });
 }
+
+/**
+ * Returns whether an input event is about typed text, and not about the choice of a suggestion.
+ * @param {Event} event
+ */
+const isTyped = (event) =>
+  event instanceof InputEvent && !["", "insertReplacementText"].includes(event.inputType ?? "");
 
 /** @param {HTMLInputElement} input */
 async function suggest(input) {
