@@ -184,3 +184,17 @@ def test_a_name_that_begins_like_another_can_be_typed(world: World, browse: Brow
     field.press_sequentially("m")
     field.press("Tab")
     expect(page.get_by_label("Companies", exact=True)).to_have_value("Contoso France\nFabrikam")
+
+
+def test_a_choice_keeps_what_was_typed_since_the_names_were_checked(world: World, browse: Browse) -> None:
+    page = browse("tess", "/issues/new")
+    text = page.get_by_label("Companies", exact=True)
+    text.fill("Contosso\nAcme Manufacturing")
+    choice = page.locator(".checked").get_by_role("button", name="Contoso")
+    expect(choice).to_be_visible()
+    page.route("**/api/companies/match", lambda route: None, times=1)
+    text.press("Control+End")
+    text.press_sequentially("\nFabrikam")
+    choice.click()
+
+    expect(text).to_have_value("Contoso\nAcme Manufacturing\nFabrikam")

@@ -56,15 +56,16 @@ async function match(box, text) {
     await released();
     if (text.value !== value) return;
   }
-  show(box, text, found);
+  show(box, text, value, found);
 }
 
 /**
  * @param {HTMLElement} box
  * @param {HTMLTextAreaElement} text
+ * @param {string} checked the text that the names were found in
  * @param {Match[]} found
  */
-function show(box, text, found) {
+function show(box, text, checked, found) {
   const output = find(".checked", box);
   const focused = output.contains(document.activeElement);
   const unclear = found.filter((one) => one.match !== "exact");
@@ -72,7 +73,8 @@ function show(box, text, found) {
   summary.className = "summary";
   summary.textContent = sentence(found);
   summary.hidden = errorOf(box) !== null;
-  output.replaceChildren(summary, ...unclear.map((one) => choices(one, (name) => replace(text, found, one, name))));
+  const lines = unclear.map((one) => choices(one, (name) => replace(text, checked, found, one, name)));
+  output.replaceChildren(summary, ...lines);
   output.hidden = found.length === 0;
   if (focused) (output.querySelector("button") ?? text).focus();
 }
@@ -117,16 +119,19 @@ function button(label, name, choose) {
 
 /**
  * Writes the names into the field, one per line, as the companies are called; replacing one of them, or removing it if
- * `name` is null.
+ * `name` is null. What was typed since the names were checked stays as it is.
  * @param {HTMLTextAreaElement} text
+ * @param {string} checked
  * @param {Match[]} found
  * @param {Match} one
  * @param {string | null} name
  */
-function replace(text, found, one, name) {
+function replace(text, checked, found, one, name) {
   const names = found.map((each) =>
     each === one ? name : (each.match === "exact" && each.company_name) || each.input,
   );
-  text.value = [...new Set(names.filter(Boolean))].join("\n");
+  const typed = text.value.split("\n").map((line) => (line.trim() === one.input ? name : line));
+  const lines = text.value === checked ? [...new Set(names.filter(Boolean))] : typed.filter((line) => line !== null);
+  text.value = lines.join("\n");
   text.dispatchEvent(new Event("input", { bubbles: true }));
 }
