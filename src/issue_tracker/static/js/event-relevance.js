@@ -23,6 +23,7 @@ import { STATUSES } from "./statuses.js";
 /** Filters that depend on more than an event contains. */
 const UNDECIDABLE = [
   "search",
+  "words",
   "updatedSince",
   "companyGroup",
   "exclude",
@@ -77,8 +78,6 @@ export function isRelevant(event) {
  * @param {string} company
  */
 function isAboutCompany(event, company) {
-  // An update may be for several companies, or for all of an issue.
-  if (event.update_id !== null) return true;
   return event.company_id === null ? isListed(document, event) : String(event.company_id) === company;
 }
 
@@ -139,11 +138,13 @@ const folded = (name) => name.trim().normalize("NFC").toUpperCase().toLowerCase(
 
 /**
  * Returns whether a relevant event certainly changes the results. This cannot be decided without the server if a filter
- * depends on more than the event contains.
+ * depends on more than the event contains, or if the page shows a part of the list.
  * @param {TrackerEvent} event
  */
 export function isCertain(event) {
   if (!document.getElementById("filters")) return true;
+  // The issue may be on another page of the list.
+  if (document.querySelector("#results .pages") && !isListed(document, event)) return false;
   const filters = filtersOfPage();
   const undecidable = isAboutAssignment(event)
     ? UNDECIDABLE
