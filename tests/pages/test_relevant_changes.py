@@ -44,3 +44,13 @@ def test_updates_of_other_issues_do_not_concern_a_company(world: World, browse: 
 
     expect(page.locator("#update-list")).to_contain_text("About Slow mail")
     assert len([url for url in requested if url.endswith(f"/companies/{contoso}")]) == 1
+
+
+def test_a_company_gets_its_new_name_with_the_updates(world: World, browse: Browse) -> None:
+    contoso = world.given_companies("Contoso")["Contoso"]
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = live(browse("ada", f"/companies/{contoso}"))
+    world.client("ada").call("PUT", f"/api/companies/{contoso}", 200, json={"name": "Contoso Group"})
+
+    page.get_by_role("button", name="Show 1 update").click()
+    expect(page.get_by_role("heading", name="Contoso Group")).to_be_visible()
