@@ -1,5 +1,7 @@
 """Quick find works on every page and tolerates typing errors."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -65,3 +67,24 @@ def test_quick_find_tolerates_typing_errors_and_finds_only_allowed_pages(world: 
     assert "Contoso" in found("Cotnoso") and "Manage users" not in found("users")
     assert "Manage users" in world.client("ada").get("/find", params={"q": "users"}).text
     assert found('"') and found("\\") and found("a AND (") is not None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_quick_find_names_every_page_that_a_super_admin_may_open(world: World) -> None:
+    ada, pages = world.client("ada"), set[str]()
+    for text in ("manage", "alerts", "credentials", "mappings", "views"):
+        found = ada.get("/find", params={"q": text}, headers={"X-Fragment": "1"}).raise_for_status().text
+        pages |= set(re.findall(r'href="(/(?:admin/[a-z-]+|alerts|views))"', found))
+    assert pages >= {"/alerts", "/views", "/admin/alerts", "/admin/credentials", "/admin/group-mappings"}
+
+    # A super admin who sees only some companies cannot administer what concerns all of them.
+    user_id = next(
+        user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"] if user["name"] == "Tess Ngo"
+    )
+    limited = {"role": "super_admin", "company_access": {"companies": ["Contoso"]}}
+    ada.call("PUT", f"/api/users/{user_id}", 200, json=limited)
+    tess = world.client("tess")
+    for text in ("manage", "manage users", "manage templates"):
+        found = tess.get("/find", params={"q": text}, headers={"X-Fragment": "1"}).raise_for_status().text
+        for path in re.findall(r'href="(/admin/[a-z-]+)"', found):
+            assert tess.get(path).status_code == 200, path

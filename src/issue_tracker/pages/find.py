@@ -30,21 +30,29 @@ ACTIONS = {
     "/?open=true": "Open issues",
     "/matrix?open=true": "Matrix",
     "/companies": "Companies",
+    "/alerts": "Alerts",
     "/activity": "Activity",
     "/handover": "Handover",
+    "/views": "Views",
     "/account": "Account: name, password, sessions, tokens",
     "/docs": "API reference",
 }
 """Names of pages by URL."""
 
+COMPANIES = {"/admin/companies": "Manage companies"}
+"""The name of the page for all super admins, by URL."""
+
 ADMINISTRATION = {
     "/admin/users": "Manage users",
-    "/admin/companies": "Manage companies",
+    **COMPANIES,
     "/admin/company-groups": "Manage company groups",
     "/admin/templates": "Manage templates of issues",
+    "/admin/group-mappings": "Manage mappings of groups",
+    "/admin/alerts": "Manage alerts",
     "/admin/webhooks": "Manage webhooks",
+    "/admin/credentials": "Manage credentials",
 }
-"""Names of pages for super admins by URL."""
+"""Names of pages by URL for super admins who see all companies."""
 
 
 class FindQuery(msgspec.Struct, frozen=True):
@@ -93,7 +101,8 @@ def _kinds(request: Request, text: str) -> list[FoundKind]:
     companies = list_companies(request.tx, request.actor)
     groups = list_group_names(request.tx, request.actor)
     people = list_people(request.tx, request.actor)
-    pages = ACTIONS | (ADMINISTRATION if request.actor.super_admin else {})
+    administration = ADMINISTRATION if request.actor.company_access.all else COMPANIES
+    pages = ACTIONS | (administration if request.actor.super_admin else {})
     return [
         FoundKind("Companies", _alike(text, {f"/companies/{each}": name for each, name in companies.items()})),
         FoundKind("Issues", issues),
