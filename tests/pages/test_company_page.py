@@ -63,6 +63,7 @@ def test_the_page_of_a_company_has_texts_to_read_out_and_to_send(world: World, b
     page.get_by_role("button", name="Copy for customer").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
+    expect(page.get_by_role("button", name="Copy for customer")).to_be_visible()
     assert copied.splitlines() == [
         "Printer has been fixed, and the result is being monitored.",
         "Affected since 24 Nov 2026, 13:00 CET.",

@@ -2,6 +2,9 @@
 // browsers allow copying: with HTTPS, and on localhost.
 import { all, targetOf } from "./elements.js";
 
+/** Milliseconds for which a button says that it has copied the text. */
+const SHOWN = 2_000;
+
 export function startCopying() {
   if (!navigator.clipboard) return;
   for (const button of all("[data-copy]", document, HTMLButtonElement)) button.hidden = false;
@@ -18,7 +21,10 @@ async function copy(button) {
   if (!(secret instanceof HTMLElement)) return;
   try {
     await navigator.clipboard.writeText(text ? (text.textContent ?? "").trim() : secret.innerText);
+    const label = button.dataset.label ?? button.textContent ?? "";
+    button.dataset.label = label;
     button.textContent = "Copied";
+    setTimeout(() => (button.textContent = label), SHOWN);
   } catch {
     secret.closest("details")?.setAttribute("open", "");
     // The browser refused. The text is selected instead, for the keyboard.
