@@ -155,3 +155,18 @@ def test_a_refusal_is_shown_in_the_dialog_without_losing_input(world: World, bro
     dialog.get_by_role("button", name="Resolve 5").click()
     expect(page.locator("#history")).to_contain_text("Restarted the relay")
     expect(page.locator(".bulk [name=note]")).to_have_value("")
+
+
+def test_the_bar_never_covers_the_focus(world: World, browse: Browse) -> None:
+    """On a window of medium width, the bar has three rows."""
+    names = [f"Branch {number:02}" for number in range(40)]
+    world.given_companies(*names)
+    issue_id = world.given_issue("Slow mail", dict.fromkeys(names, "new"))
+    page = browse("tess", f"/issues/{issue_id}", viewport={"width": 820, "height": 700})
+    page.get_by_role("checkbox", name="Branch 00").check()
+    bar = page.locator("#bulk").bounding_box()
+    assert bar is not None and bar["height"] > 96
+    page.get_by_role("row", name="Branch 00").locator(".status").focus()
+    for _ in range(25):
+        page.keyboard.press("j")
+        assert page.evaluate("document.activeElement.getBoundingClientRect().bottom") <= bar["y"]
