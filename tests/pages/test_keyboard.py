@@ -120,3 +120,32 @@ def test_the_help_opens_and_returns_the_focus(world: World, browse: Browse) -> N
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
     expect(button).to_be_focused()
+
+
+def test_shortcuts_of_a_single_key_can_be_switched_off(world: World, browse: Browse) -> None:
+    """Whoever enters text by speech would press them with every word (WCAG 2.1.4)."""
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("button", name="Close")).to_be_focused()
+    box = page.get_by_role("dialog").get_by_label("Use the shortcuts that are a single key")
+    box.uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    ready(page)
+    for key in ("j", "?", "n"):
+        page.keyboard.press(key)
+    status = page.get_by_role("row", name="Contoso").locator(".status")
+    expect(status).not_to_be_focused()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(f"{world.server.url}/")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog", name="Quick find")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(box).not_to_be_checked()
+    box.check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(status).to_be_focused()

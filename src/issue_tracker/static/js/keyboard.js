@@ -1,11 +1,12 @@
 // Keyboard shortcuts; the dialog `help` lists them. They are off while the focus is in a text field (only Escape leaves
-// a filter) and while a dialog is open.
+// a filter) and while a dialog is open. Those of a single key can be switched off, for users who speak (WCAG 2.1.4).
 import { all, byId, find, targetOf } from "./elements.js";
 import { NOT_AFFECTED, placeOf } from "./places.js";
 import { change, undoLast } from "./quick-change.js";
 import { reviewRemoval } from "./review.js";
 import { applyChange, clearSelection, submitSelection } from "./selection.js";
 import { STATUSES } from "./statuses.js";
+import { storeChoice } from "./theme.js";
 
 const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
 
@@ -15,7 +16,13 @@ export function startKeyboard() {
   byId("find-button").addEventListener("click", (event) => {
     if (!event.ctrlKey && !event.metaKey) quickFind(event);
   });
-  byId("help-button").addEventListener("click", () => help.showModal());
+  byId("help-button").addEventListener("click", () => {
+    byId("single-keys", HTMLInputElement).checked = !areOff();
+    help.showModal();
+  });
+  byId("single-keys", HTMLInputElement).addEventListener("change", ({ target }) => {
+    storeChoice("keys", target instanceof HTMLInputElement && target.checked ? "on" : "off");
+  });
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.altKey) return;
     /** @type {HTMLElement | null} */
@@ -27,9 +34,13 @@ export function startKeyboard() {
     }
     if (field) return leave(event, field);
     if (document.querySelector("dialog[open], :popover-open")) return;
-    if (run(event, help)) event.preventDefault();
+    if (event.key !== "Escape" && areOff()) return;
+    if (run(event)) event.preventDefault();
   });
 }
+
+/** Returns whether the shortcuts of a single key are switched off in this browser. */
+const areOff = () => /(^|; |__Host-)keys=off(;|$)/.test(document.cookie);
 
 /**
  * Ctrl+Enter submits the form of the focused field or box, with its main button.
@@ -61,9 +72,8 @@ function leave(event, field) {
 /**
  * Runs the shortcut of the key. Returns whether the key is a shortcut on this page.
  * @param {KeyboardEvent} event
- * @param {HTMLDialogElement} help
  */
-function run(event, help) {
+function run(event) {
   const from = targetOf(event);
   const place = placeOf(from);
   const chosen = event.key === "0" ? NOT_AFFECTED : STATUSES.find((status) => status.key === event.key)?.value;
@@ -77,7 +87,7 @@ function run(event, help) {
     case "/":
       return focusSearch();
     case "?":
-      help.showModal();
+      byId("help-button").click();
       return true;
     case "n":
       location.assign("/issues/new");
