@@ -88,3 +88,19 @@ def test_quick_find_names_every_page_that_a_super_admin_may_open(world: World) -
         found = tess.get("/find", params={"q": text}, headers={"X-Fragment": "1"}).raise_for_status().text
         for path in re.findall(r'href="(/admin/[a-z-]+)"', found):
             assert tess.get(path).status_code == 200, path
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_failed_search_does_not_stay_below_an_earlier_text(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/", watched=False)
+    page.keyboard.press("Control+k")
+    found = page.locator("#find .found")
+    page.keyboard.type("slow")
+    expect(found.get_by_role("link", name="Slow mail")).to_be_visible()
+    page.route("**/find?q=slows", lambda route: route.abort())
+    page.keyboard.type("s")
+    expect(found).to_have_text("The server did not respond.")
+
+    page.keyboard.press("Backspace")
+    expect(found.get_by_role("link", name="Slow mail")).to_be_visible()

@@ -5,7 +5,10 @@ import { all, byId, find } from "./elements.js";
 
 const PAUSE = 60;
 
-/** The text of the last search. */
+/**
+ * The text whose results are shown; null while an error is shown instead.
+ * @type {string | null}
+ */
 let shown = "";
 
 /** Starts searching for the text in the dialog whenever it changes. */
@@ -55,6 +58,7 @@ async function search(dialog, input) {
     find(".found", dialog).innerHTML = data;
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
+    shown = null;
     find(".found", dialog).textContent = error.message;
   }
 }
