@@ -115,12 +115,12 @@ const moreButton = () => document.getElementById("bulk-more");
 const unfoldBar = (unfolded) => moreButton()?.setAttribute("aria-expanded", String(unfolded));
 
 /**
- * Sets the height of the bar in the style sheet, so that nothing covers the bar. Only the elements that use it get it:
- * on the root element, it would make the browser compute the styles of all rows again.
+ * Sets the height of the bar for the elements that must not be covered by it or cover it. They do not pass it on to
+ * others: the browser would compute the styles of all rows again.
  */
 const barHeight = new ResizeObserver(([entry]) => {
   const height = `${Math.ceil(entry?.borderBoxSize[0]?.blockSize ?? 0)}px`;
-  for (const element of all("main, #toasts")) element.style.setProperty("--bulk-height", height);
+  for (const element of all(":root, main, #toasts")) element.style.setProperty("--bulk-height", height);
 });
 
 /**
