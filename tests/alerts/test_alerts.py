@@ -1,7 +1,6 @@
 """Alerts by key (contract, section 14) are opened, repeated and cleared; changes by people are not overwritten."""
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -155,35 +154,6 @@ def test_an_alert_follows_renames(world: World) -> None:
     assert clear(monitor)["action"] == "cleared"
     assert (send(monitor)["action"], send(monitor)["company_name"]) == ("reopened", "Contoso Ltd")
     assert world.client().call("GET", "/api/issues", 200)["total"] == 1
-
-
-def test_the_last_of_several_alerts_clears_an_assignment(world: World) -> None:
-    monitor = world.bearer("omar")
-    assert [send(monitor, key=key)["action"] for key in ("ping", "http")] == ["opened", "kept"]
-    assert (clear(monitor, "ping")["action"], statuses(world)) == ("kept", {"Contoso": "investigating"})
-    assert (clear(monitor, "http")["action"], statuses(world)) == ("cleared", {"Contoso": "resolved"})
-
-
-def test_one_message_says_which_alert_is_over_and_which_fires(world: World, omar: Client) -> None:
-    send(omar, key="a")
-    before = world.history()
-    alerts = [{"key": "a", "state": "resolved"}, report(key="b")]
-    together = omar.call("POST", "/api/alerts", 200, json={"alerts": alerts})
-    assert [one["action"] for one in together["items"]] == ["kept", "kept"]
-    assert world.history() == before, "the company was affected without interruption"
-    assert clear(omar, "b")["action"] == "cleared"
-
-
-def test_the_last_alert_clears_a_reopened_assignment(world: World) -> None:
-    """A person resolved it while the first alert was firing, and the second one reopened it."""
-    monitor = world.bearer("omar")
-    for order in permutations(("ping", "http", "dns")):
-        send(monitor, key="ping")
-        set_status(world, "resolved")
-        assert [send(monitor, key=key)["action"] for key in ("http", "dns")] == ["reopened", "kept"]
-        assert [clear(monitor, key)["action"] for key in order] == ["kept", "kept", "cleared"], order
-        assert statuses(world) == {"Contoso": "resolved"}
-    assert world.client().call("GET", "/api/updates?issueName=Line down", 200)["total"] == 0
 
 
 def test_an_alert_does_not_reopen_an_unassigned_or_deleted_issue(world: World) -> None:

@@ -6,7 +6,7 @@ import httpx
 
 from tests.clients import Client
 from tests.single_sign_on.fake import FakeProvider
-from tests.single_sign_on.provider import authorization_address, parameters
+from tests.single_sign_on.provider import RealProvider, authorization_address, parameters
 from tests.world import World
 
 SESSION = "issue_tracker_session"
@@ -17,6 +17,13 @@ def begin(client: Client, provider: str, **form: str) -> str:
     response = client.post(f"/login/with/{provider}", data=form)
     assert response.status_code == 200, response.text
     return authorization_address(response.text)
+
+
+def signed_in_there(world: World, real: RealProvider, subject: str, browser: Client | None = None) -> Client:
+    """Returns a session through the certified provider."""
+    client = world.anonymous()
+    client.get(real.sign_in(begin(client, "real"), subject, browser))
+    return client
 
 
 def come_back(client: Client, address: str, code: str, provider: str = "fake", **more: str) -> httpx.Response:
