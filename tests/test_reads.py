@@ -18,6 +18,7 @@ ALLOWED_OUTSIDE_QUERIES: dict[str, str] = {}
 
 WITHOUT_ACCESS = {
     "auth/group_mappings/queries.py: _loaded": "its callers call require_administrator",
+    "auth/queries.py: lock_owned_issues": "locks rows, and returns nothing",
     "events/queries/history.py: _lowest_of": "takes the conditions that its caller made from the access",
     "events/queries/log.py: find_mark": "returns a hash of one event, which reveals nothing but that it is there",
     "events/queries/log.py: is_recorded": "returns whether there is an event that its caller has recorded",

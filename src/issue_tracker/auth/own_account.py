@@ -3,10 +3,11 @@
 from sqlalchemy import Connection, update
 
 from issue_tracker.actor import Actor
+from issue_tracker.auth.queries import lock_owned_issues
 from issue_tracker.auth.sessions import end_sessions, require_running
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.user_names import DisplayName, require_own_look
-from issue_tracker.auth.users import User, get_user, lock_owned_issues, lock_user, set_own_password
+from issue_tracker.auth.users import User, get_user, lock_user, set_own_password
 from issue_tracker.clock import now
 from issue_tracker.database.tables import users
 from issue_tracker.errors import Forbidden

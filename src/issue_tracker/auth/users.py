@@ -13,11 +13,12 @@ from sqlalchemy.exc import IntegrityError
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
 from issue_tracker.auth.passwords import NO_PASSWORD
 from issue_tracker.auth.places import forget_places
+from issue_tracker.auth.queries import lock_owned_issues
 from issue_tracker.auth.sessions import end_sessions
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.user_names import DisplayName, Email, require_own_look
 from issue_tracker.clock import Timestamp, iso, now
-from issue_tracker.database.tables import assignments, invitations, issues, setup_tokens, users
+from issue_tracker.database.tables import invitations, setup_tokens, users
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -241,17 +242,6 @@ def lock_user(tx: Connection, user_id: int) -> User:
     # Super admins first, so that transactions that change several users take turns; `key_share` admits references.
     tx.execute(locked.order_by(admins.desc(), users.c.user_id).with_for_update(key_share=True))
     return get_user(tx, user_id)
-
-
-def lock_owned_issues(tx: Connection, user_id: int) -> None:
-    """Locks the issues that show the user's name: with a new name, the database gives them new revisions. It would lock
-    them in another order than `lock_issues` does. On SQLite, changes wait for each other anyway.
-    """
-    if tx.dialect.name == "sqlite":
-        return
-    assigned = select(assignments.c.issue_id).where(assignments.c.owner_id == user_id)
-    owned = (issues.c.owner_id == user_id) | issues.c.issue_id.in_(assigned)
-    tx.execute(select(issues.c.issue_id).where(owned).order_by(issues.c.issue_id).with_for_update())
 
 
 def other_super_admins(tx: Connection, user_id: int) -> int:
