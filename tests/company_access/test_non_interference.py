@@ -99,7 +99,7 @@ def test_a_missing_access_condition_is_detected(pair: Pair, monkeypatch: pytest.
         patch.setattr(issue_list, "visible_companies", lambda _access, company_ids: company_ids)
         assert differences(pair, ["GET /api/issues"], "tess")
     with monkeypatch.context() as patch:
-        patch.setattr(search, "visible_to", lambda _access: [])
+        patch.setattr(search, "visible_to", lambda _tx, _access: [])
         assert differences(pair, ["GET /api/events"], "tess")
     own = ["GET /api/portal/issues"]
     assert not differences(pair, own, "cara", internal=True)
