@@ -1,7 +1,7 @@
 """Safe retries: a POST with an Idempotency-Key is performed once, and every retry gets the first response.
 
 The response is stored in the transaction of the change, so that neither exists without the other (contract,
-section 5). Keys are valid for 24 hours, per actor, method and path.
+section 5; docs/decisions/0040). Keys are valid for 24 hours, per actor, method and path.
 """
 
 import hashlib

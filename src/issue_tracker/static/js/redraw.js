@@ -104,6 +104,7 @@ function repeat(run) {
   setTimeout(run, state.wait);
   state.wait = Math.min(state.wait * 2, LONGEST_WAIT);
 }
+
 /**
  * @param {Document} page the current version of the page
  * @param {string} on
