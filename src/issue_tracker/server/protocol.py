@@ -23,10 +23,10 @@ from issue_tracker.server.rendered_heads import EXTENSION
 HEADERS = 100
 """Maximum number of headers, or of trailers, of one request."""
 
-LONGEST_PATH = 7 * 1024
-"""Maximum length, in bytes, of a path that is decoded. The longest name takes 6,885, percent-encoded: 255 syllables of
-Korean, decomposed into three letters each. No route has a longer path, and decoding all of it would cost more time than
-an unauthenticated request should."""
+SHORT_PATH, LONGEST_PATH = 1024, 7 * 1024
+"""Maximum lengths, in bytes, of a path that uvicorn decodes, too, and of one that is decoded at all. The longest name
+takes 6,885, percent-encoded: 255 syllables of Korean, decomposed into three letters each. No route has a longer path,
+and decoding all of it would cost more time than an unauthenticated request should."""
 
 PIPELINED = 8
 """Maximum number of requests that a client may send before the response to an earlier one is complete."""
@@ -149,9 +149,15 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED:
             self.connections_of_process.metrics.refused("pipelined")
             raise _Stop
-        if len(self.url) > LONGEST_PATH:
-            self.url = _with_short_path(self.url)
+        path, mark, query = self.url.partition(b"?")
+        if len(path) > LONGEST_PATH:
+            path = path[:LONGEST_PATH] + b"/%00"  # a segment that matches no name
+        # uvicorn would decode a long path, which the application decodes in its own way (http/middleware.py).
+        withheld = len(path) > SHORT_PATH and path.startswith(b"/")
+        self.url = (b"/" if withheld else path) + mark + query
         super().on_headers_complete()
+        if withheld:
+            self.scope["raw_path"] = path
         self._receiving, self._since, self._fed = BODY, NOW, 0
         self.headers = []  # from now on for trailers, which the application does not receive
 
@@ -275,12 +281,6 @@ class HttpProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
             else:
                 self.transport.abort()
-
-
-def _with_short_path(target: bytes) -> bytes:
-    """Returns a request target with a truncated path, followed by a segment that matches no name."""
-    path, mark, query = target.partition(b"?")
-    return path[:LONGEST_PATH] + b"/%00" + mark + query if len(path) > LONGEST_PATH else target
 
 
 def _response(status: int, detail: str) -> bytes:
