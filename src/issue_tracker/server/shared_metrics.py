@@ -45,7 +45,7 @@ def use_shared_files() -> None:
         return
     shared: Any = values.MutexValue
     try:
-        shared = values.MultiProcessValue(_Files(Path(os.environ[FOLDER])))  # type: ignore[no-untyped-call]
+        shared = values.MultiProcessValue(_Files(Path(os.environ[FOLDER])))  # type: ignore[no-untyped-call]  # the library has no types
     except OSError as error:
         log.warning("the folder of shared metrics cannot be created; this process reports none", reason=str(error))
     values.ValueClass = shared
@@ -54,7 +54,7 @@ def use_shared_files() -> None:
 def forget_process(process: int | None) -> None:
     """Removes what the gauges of a worker that has ended would show forever. Its counters remain."""
     if FOLDER in os.environ:
-        mark_process_dead(f"{process}-*")  # type: ignore[no-untyped-call]
+        mark_process_dead(f"{process}-*")  # type: ignore[no-untyped-call]  # the library has no types
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
@@ -63,7 +63,7 @@ def exposition(registry: CollectorRegistry) -> bytes:
         return generate_latest(registry)
     shared = CollectorRegistry()
     with suppress(ValueError):  # there is no folder, so there is nothing to report
-        _Collector(shared)  # type: ignore[no-untyped-call]  # the library has no types here
+        _Collector(shared)  # type: ignore[no-untyped-call]  # the library has no types
     try:
         return generate_latest(shared)
     except FileNotFoundError:  # the folder is being deleted
@@ -77,7 +77,7 @@ class _Collector(MultiProcessCollector):
 
     def collect(self) -> Iterable[Metric]:
         written = [str(file) for file in Path(os.environ[FOLDER]).glob("*.db") if _has_content(file)]
-        metrics: Iterable[Metric] = self.merge(written)  # type: ignore[no-untyped-call]  # as above
+        metrics: Iterable[Metric] = self.merge(written)  # type: ignore[no-untyped-call]  # the library has no types
         return metrics
 
 

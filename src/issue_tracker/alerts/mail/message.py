@@ -108,7 +108,7 @@ def _headers(parsed: EmailMessage) -> dict[str, str]:
 
 def _decoded(value: str) -> str:
     """Returns the text of a header: encoded words (RFC 2047) are decoded, and undecodable bytes replaced."""
-    from email import policy  # noqa: PLC0415 - as above
+    from email import policy  # noqa: PLC0415 - not loaded at every start
 
     try:
         text = str(policy.default.header_factory("subject", value))

@@ -132,7 +132,7 @@ class ProviderClient:
 
     def claims(self, grant: Grant, at: datetime, *, nonce: str | None) -> dict[str, Any]:
         """Returns the verified claims of the ID token of a grant. Raises TokenRefused."""
-        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- as above
+        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- not loaded at every start
 
         if grant.id_token is None:
             raise TokenRefused("the provider sent no ID token")
@@ -196,7 +196,7 @@ class ProviderClient:
         return found
 
     def _fetch_keys(self, url: str) -> "KeySet":
-        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- as above
+        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- not loaded at every start
 
         found = self._get(url, dict[str, Any]).get("keys")
         if not isinstance(found, list):
@@ -216,7 +216,7 @@ class ProviderClient:
             raise self._failed(f"{url}: {error}") from None
 
     def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> tuple[int, bytes]:
-        from issue_tracker.outbound import requests  # noqa: PLC0415 -- as above
+        from issue_tracker.outbound import requests  # noqa: PLC0415 -- not loaded at every start
 
         try:
             found = requests.fetch(
@@ -233,7 +233,7 @@ class ProviderClient:
         return found.code, found.body
 
     def _granted(self, request: Any) -> Grant:
-        from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415 -- as above
+        from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415 -- not loaded at every start
 
         try:
             grant = msgspec.convert(dict(request()), Grant)
@@ -246,7 +246,7 @@ class ProviderClient:
         return grant
 
     def _client(self) -> Any:
-        from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415 -- as above
+        from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415 -- not loaded at every start
 
         provider = self.provider
         supported = self.metadata().token_endpoint_auth_methods_supported
