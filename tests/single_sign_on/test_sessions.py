@@ -106,12 +106,15 @@ def test_a_slow_provider_does_not_outlast_the_claim_of_a_later_check(
         (200, {"token_type": "Bearer"}),
         (429, {"error": "too_many_requests"}),
         (429, {"errorCode": "E0000047"}),
+        (401, {"error": "invalid_client"}),
+        (400, {"error": "unauthorized_client"}),
+        (503, {"error": "temporarily_unavailable"}),
     ],
 )
 def test_a_response_without_tokens_neither_confirms_nor_ends_a_session(
     world: World, fake: FakeProvider, checks: SessionChecks, answer: tuple[int, Any]
 ) -> None:
-    """Such as that of a gateway in front of the provider, or of its limit of requests."""
+    """Such as that of a gateway in front of the provider, of its limit of requests, or after our secret has expired."""
     fake.token_answer = None
     client, _ = sign_in(world, fake)
     fake.token_answer = answer
@@ -121,6 +124,14 @@ def test_a_response_without_tokens_neither_confirms_nor_ends_a_session(
         assert who(client) == "tess@helpdesk.example", "nobody was refused"
     world.clock.advance(minutes=15)
     assert who(client) is None, "nobody was confirmed"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_sign_in_says_that_the_provider_refuses_this_server(world: World, fake: FakeProvider) -> None:
+    fake.token_answer = (401, {"error": "invalid_client"})
+    _, response = sign_in(world, fake)
+    assert response.status_code == 503 and "does not work at the moment" in response.text
+    assert "its token endpoint refuses this server: invalid_client" in failures(world)[-1]
 
 
 def test_no_token_of_a_provider_is_stored_in_plain_text(world: World, fake: FakeProvider) -> None:

@@ -51,6 +51,13 @@ sign-ins and checks of sessions would wait for its timeout, one after another.""
 AUTHENTICATION = ("client_secret_basic", "client_secret_post")
 """The supported methods of authentication at the token endpoint, the preferred one first."""
 
+NOT_ABOUT_THE_USER = frozenset(
+    ("invalid_client", "unauthorized_client", "unsupported_grant_type", "server_error", "temporarily_unavailable")
+)
+"""The errors with which a token endpoint refuses this server, whoever the user is, such as when its secret has expired;
+and those with which it reports its own failure (RFC 6749, sections 4.1.2.1 and 5.2).
+"""
+
 
 class Metadata(msgspec.Struct, frozen=True):
     """The parts of a provider's metadata that are used (OpenID Connect Discovery 1.0, section 3)."""
@@ -238,7 +245,10 @@ class ProviderClient:
         try:
             grant = msgspec.convert(dict(request()), Grant)
         except OAuth2Error as error:
-            raise GrantRefused(str(error.error)[:100]) from None
+            reason = str(error.error)[:100]
+            if reason in NOT_ABOUT_THE_USER:
+                raise self._failed(f"its token endpoint refuses this server: {reason}") from None
+            raise GrantRefused(reason) from None
         except (ValueError, TypeError, msgspec.ValidationError) as error:
             raise self._failed(f"its token endpoint: {error}") from None
         if grant.access_token is None:

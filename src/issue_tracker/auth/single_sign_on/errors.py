@@ -15,7 +15,10 @@ class SignInRefused(AppError):
 
 
 class ProviderFailed(AppError):
-    """The provider did not respond, or violated the protocol (503). `reason` is for the log only."""
+    """The provider did not respond, violated the protocol, or refuses this server whoever the user is (503).
+
+    `reason` is for the log only.
+    """
 
     status = 503
     title = "Service Unavailable"
