@@ -19,6 +19,7 @@ from issue_tracker.auth.sessions import alive_sessions, end_session
 from issue_tracker.auth.tokens import Scope, list_all_tokens, revoke_token
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.company_access.queries import GrantedAccess
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.errors import NotFound
 from issue_tracker.integers import RowId
@@ -115,7 +116,7 @@ def _tokens(
 def _sessions(
     tx: Connection, settings: Settings, actor: Actor, owners: dict[int, CredentialOwner], at: datetime
 ) -> Iterator[Credential]:
-    query = select(sessions).where(alive_sessions(settings, at), sessions.c.user_id.in_(owners))
+    query = select(sessions).where(alive_sessions(settings, at), one_of(tx, sessions.c.user_id, owners))
     for row in tx.execute(query.order_by(sessions.c.used_at.desc(), sessions.c.id.desc())):
         yield Credential(
             kind="session",

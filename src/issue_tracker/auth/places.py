@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from issue_tracker.clock import Timestamp, iso
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import sign_in_addresses, sign_in_devices
 from issue_tracker.errors import NotFound
 
@@ -136,7 +137,8 @@ def list_all_devices(tx: Connection, user_ids: Collection[int]) -> list[tuple[in
     """
     devices = sign_in_devices.c
     columns = (devices.user_id, devices.device_hash, devices.user_agent, devices.at, devices.second_factor_until)
-    query = select(*columns).where(devices.user_id.in_(user_ids)).order_by(devices.at.desc(), devices.device_hash)
+    query = select(*columns).where(one_of(tx, devices.user_id, user_ids))
+    query = query.order_by(devices.at.desc(), devices.device_hash)
     return [
         (
             row.user_id,

@@ -14,7 +14,7 @@ from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions
 from issue_tracker.auth.places import USER_AGENT_LIMIT
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.queries import load_access, load_accesses
-from issue_tracker.database.prepared import Prepared, instant
+from issue_tracker.database.prepared import Prepared, instant, one_of
 from issue_tracker.database.tables import sessions, sign_in_challenges, sign_in_devices, users
 from issue_tracker.errors import NotFound, Unauthenticated
 from issue_tracker.events.catalog import Change, EventType
@@ -194,7 +194,7 @@ def live_sessions(tx: Connection, settings: Settings, ids: Collection[int], at: 
     query = (
         select(sessions.c.id, *columns)
         .join(users, users.c.user_id == sessions.c.user_id)
-        .where(sessions.c.id.in_(ids), users.c.active, alive_sessions(settings, at))
+        .where(one_of(tx, sessions.c.id, ids), users.c.active, alive_sessions(settings, at))
     )
     return present_permissions(tx, [row for row in tx.execute(query) if not _needs_enrolment(settings, row)])
 

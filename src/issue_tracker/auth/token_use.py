@@ -15,7 +15,7 @@ from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, Permissions
 from issue_tracker.auth.sessions import present_permissions, token_hash
 from issue_tracker.auth.tokens import Scope, read_scopes
 from issue_tracker.company_access.queries import load_access, load_token_accesses
-from issue_tracker.database.prepared import Prepared, instant
+from issue_tracker.database.prepared import Prepared, instant, one_of
 from issue_tracker.database.tables import tokens, users
 from issue_tracker.settings import Settings
 
@@ -121,7 +121,7 @@ def live_tokens(tx: Connection, settings: Settings, ids: Collection[int], at: da
     query = (
         select(tokens.c.id, users.c.user_id, users.c.role, users.c.all_companies, tokens.c.all_companies.label("whole"))
         .join(users, users.c.user_id == tokens.c.user_id)
-        .where(tokens.c.id.in_(ids), users.c.active, *alive(settings, at))
+        .where(one_of(tx, tokens.c.id, ids), users.c.active, *alive(settings, at))
     )
     rows = tx.execute(query).all()
     found = present_permissions(tx, rows)

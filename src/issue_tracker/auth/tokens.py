@@ -20,6 +20,7 @@ from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.grants import Grant
 from issue_tracker.company_access.queries import GrantedAccess, list_token_grants
 from issue_tracker.database.engine import created_id
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import token_companies, token_company_groups, tokens, users
 from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
@@ -131,7 +132,7 @@ def list_all_tokens(
     tx: Connection, settings: Settings, actor: Actor, user_ids: Collection[int]
 ) -> list[tuple[int, Token]]:
     """Returns the tokens of several users, the newest first, each with the id of its owner."""
-    query = _select().where(tokens.c.user_id.in_(user_ids)).order_by(tokens.c.id.desc())
+    query = _select().where(one_of(tx, tokens.c.user_id, user_ids)).order_by(tokens.c.id.desc())
     rows = tx.execute(query.add_columns(tokens.c.user_id)).all()
     return list(zip([row.user_id for row in rows], _shown(tx, settings, actor, rows), strict=True))
 

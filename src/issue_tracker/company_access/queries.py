@@ -3,14 +3,14 @@
 Also the conditions under which a company or an issue is visible, for the reads of all other modules.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Table, bindparam, exists, or_, select
 
 from issue_tracker.actor import ALL_COMPANIES, Actor, CompanyAccess, require_administrator
-from issue_tracker.database.prepared import Prepared, among, numbers
+from issue_tracker.database.prepared import Prepared, among, numbers, one_of
 from issue_tracker.database.tables import (
     assignments,
     companies,
@@ -72,24 +72,24 @@ def load_accesses(tx: Connection, limited: Collection[int]) -> dict[int, Company
     return _load_accesses(tx, user_companies, user_company_groups, "user_id", limited)
 
 
-def list_granted(tx: Connection, actor: Actor, user_ids: Iterable[int]) -> dict[int, GrantedAccess]:
+def list_granted(tx: Connection, actor: Actor, user_ids: Collection[int]) -> dict[int, GrantedAccess]:
     """Returns what was granted to those of the users whose access is limited, by user id.
 
     Raises Forbidden unless the actor is a super admin with access to all companies.
     """
     require_administrator(actor)
-    limited = select(users.c.user_id).where(users.c.user_id.in_(sorted(user_ids)), users.c.all_companies.is_(False))
+    limited = select(users.c.user_id).where(one_of(tx, users.c.user_id, user_ids), users.c.all_companies.is_(False))
     found = {user_id: GrantedAccess([], []) for user_id in tx.execute(limited).scalars()}
     grouped = (
         select(user_company_groups.c.user_id, company_groups.c.name)
         .join(company_groups, company_groups.c.group_id == user_company_groups.c.group_id)
-        .where(user_company_groups.c.user_id.in_(found))
+        .where(one_of(tx, user_company_groups.c.user_id, found))
         .order_by(company_groups.c.name_key)
     )
     direct = (
         select(user_companies.c.user_id, companies.c.name)
         .join(companies, companies.c.company_id == user_companies.c.company_id)
-        .where(user_companies.c.user_id.in_(found))
+        .where(one_of(tx, user_companies.c.user_id, found))
         .order_by(companies.c.name_key)
     )
     for user_id, name in tx.execute(grouped):
@@ -115,8 +115,8 @@ def _load_accesses(
     by_group = select(grouped.c[holder], members.c.company_id).join(members, members.c.group_id == grouped.c.group_id)
     both = (
         select(direct.c[holder], direct.c.company_id)
-        .where(direct.c[holder].in_(limited))
-        .union(by_group.where(grouped.c[holder].in_(limited)))
+        .where(one_of(tx, direct.c[holder], limited))
+        .union(by_group.where(one_of(tx, grouped.c[holder], limited)))
     )
     for holder_id, company_id in tx.execute(both):
         found[holder_id].add(company_id)
@@ -137,13 +137,13 @@ def list_token_grants(tx: Connection, actor: Actor, limited: Collection[int]) ->
         select(token_company_groups.c.token_id, company_groups.c.name, members.c.company_id)
         .join(company_groups, company_groups.c.group_id == token_company_groups.c.group_id)
         .outerjoin(members, members.c.group_id == company_groups.c.group_id)
-        .where(token_company_groups.c.token_id.in_(found))
+        .where(one_of(tx, token_company_groups.c.token_id, found))
         .order_by(company_groups.c.name_key)
     )
     direct = (
         select(token_companies.c.token_id, companies.c.name, companies.c.company_id)
         .join(companies, companies.c.company_id == token_companies.c.company_id)
-        .where(token_companies.c.token_id.in_(found))
+        .where(one_of(tx, token_companies.c.token_id, found))
         .order_by(companies.c.name_key)
     )
     for token_id, name, company_id in tx.execute(grouped):

@@ -5,13 +5,13 @@ once for each kind of database; after that, it costs a dictionary look-up and th
 Parameters are converted by their types. Rows contain the values that the driver returns: see `instant` and `iso`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, any_, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, Connection, any_, bindparam, func, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -175,7 +175,14 @@ def among(column: ColumnElement[Any], name: str, dialect: str, listed: Any = Non
     return column.in_(select(values.c.value))
 
 
-def numbers(tx: Connection, values: Sequence[int]) -> Any:
+def one_of(tx: Connection, column: Column[int], values: Collection[int]) -> ColumnElement[bool]:
+    """Returns the condition of `among` for a statement that is executed once, with its list. With `in_`, each number
+    would be a parameter, and a statement may have 32,766 of them on SQLite, and 65,535 on PostgreSQL.
+    """
+    return among(column, str(column).replace(".", "_"), tx.dialect.name, numbers(tx, values))
+
+
+def numbers(tx: Connection, values: Collection[int]) -> Any:
     """Returns a list of numbers in the form of the parameter of `among`."""
     return list(values) if tx.dialect.name == "postgresql" else str(list(values))
 

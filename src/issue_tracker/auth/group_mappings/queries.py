@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, select
 from issue_tracker.actor import Actor, Role, require_administrator
 from issue_tracker.clock import Timestamp, iso
 from issue_tracker.company_access.queries import GrantedAccess
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import (
     companies,
     company_groups,
@@ -67,7 +68,8 @@ def find_access_sources(tx: Connection, actor: Actor, user_ids: Collection[int])
     """
     require_administrator(actor)
     mapped = select(group_mappings.c.source).where(group_mappings.c.source == users.c.access_source).exists()
-    query = select(users.c.user_id, users.c.access_source).where(users.c.user_id.in_(sorted(user_ids)), mapped)
+    these = one_of(tx, users.c.user_id, user_ids)
+    query = select(users.c.user_id, users.c.access_source).where(these, mapped)
     return {row.user_id: row.access_source for row in tx.execute(query)}
 
 

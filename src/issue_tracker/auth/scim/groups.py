@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Row, Select, func, select
 
 from issue_tracker.clock import Timestamp, iso
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import scim_group_members, scim_groups, users
 from issue_tracker.errors import NotFound
 from issue_tracker.integers import LARGEST_ID
@@ -89,7 +90,7 @@ def _memberships(
         scim_groups, scim_groups.c.id == scim_group_members.c.group_id
     )
     query = select(side.label("side"), other_id.label("id"), other_name.label("name")).select_from(joined)
-    for row in tx.execute(query.where(side.in_(found)).order_by(other_id)):
+    for row in tx.execute(query.where(one_of(tx, side, found)).order_by(other_id)):
         found[row.side].append(Member(row.id, row.name))
     return found
 

@@ -18,6 +18,7 @@ from issue_tracker.auth.scim.groups import Group, get_group, members_of, names_o
 from issue_tracker.auth.scim.people import seen_ids
 from issue_tracker.clock import now
 from issue_tracker.database.engine import created_id
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import scim_group_members, scim_groups, users
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
@@ -74,9 +75,8 @@ def change_group(
     except IntegrityError:
         raise _taken(name) from None
     _add(tx, group_id, added)
-    members = scim_group_members.c
-    for batch in _batches(removed):
-        tx.execute(delete(scim_group_members).where(members.group_id == group_id, members.user_id.in_(batch)))
+    these = one_of(tx, scim_group_members.c.user_id, removed)
+    tx.execute(delete(scim_group_members).where(scim_group_members.c.group_id == group_id, these))
     renamed = "" if name == group.name else f"formerly {group.name}"
     note = _described(tx, name, added=added, removed=removed, about=renamed)
     record(tx, actor, [Change(type=EventType.SCIM_GROUP_UPDATED, note=note)], at)
@@ -138,11 +138,6 @@ def _described(
             more = f" and {len(user_ids) - NAMED} more" if len(user_ids) > NAMED else ""
             parts.append(f"{what}: {', '.join(emails.scalars())}{more}")
     return f"{name} ({'; '.join(parts)})" if parts else name
-
-
-def _batches(user_ids: Collection[int], size: int = 500) -> Iterable[list[int]]:
-    ordered = sorted(user_ids)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def _taken(name: str) -> Taken:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from issue_tracker.auth.single_sign_on.break_glass import break_glass_keys
 from issue_tracker.clock import Timestamp, iso
+from issue_tracker.database.prepared import one_of
 from issue_tracker.database.tables import scim_users, users
 from issue_tracker.errors import NotFound
 from issue_tracker.integers import LARGEST_ID
@@ -80,12 +81,8 @@ def get_person(tx: Connection, settings: Settings, user_id: int) -> Person:
 def seen_ids(tx: Connection, settings: Settings, user_ids: set[int]) -> set[int]:
     """Returns the ids of those accounts that providers can see."""
     joined = users.outerjoin(scim_users, scim_users.c.user_id == users.c.user_id)
-    found: set[int] = set()
-    ordered = sorted(user_ids)
-    for start in range(0, len(ordered), 500):
-        batch = users.c.user_id.in_(ordered[start : start + 500])
-        found |= set(tx.execute(select(users.c.user_id).select_from(joined).where(batch, *_seen(settings))).scalars())
-    return found
+    these = one_of(tx, users.c.user_id, user_ids)
+    return set(tx.execute(select(users.c.user_id).select_from(joined).where(these, *_seen(settings))).scalars())
 
 
 def _select(settings: Settings, wanted: WantedPeople) -> Select[Any] | None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, exists, select
 from issue_tracker.actor import Actor, require_administrator, require_helpdesk
 from issue_tracker.companies.queries import Company
 from issue_tracker.company_access.queries import access_values, of_visible_company
-from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import Prepared, one_of
 from issue_tracker.database.tables import companies, company_group_members, company_groups
 from issue_tracker.errors import NotFound
 from issue_tracker.integers import LARGEST_ID
@@ -111,7 +111,7 @@ def get_groups(tx: Connection, actor: Actor, names: Iterable[str]) -> list[Compa
 def list_companies_of(tx: Connection, actor: Actor, group_ids: Iterable[int]) -> list[Company]:
     """Returns the distinct visible companies of these groups, by name, without `open_issues`."""
     require_helpdesk(actor)
-    in_groups = company_group_members.c.group_id.in_(sorted(set(group_ids)))
+    in_groups = one_of(tx, company_group_members.c.group_id, sorted(set(group_ids)))
     member = exists().where(company_group_members.c.company_id == companies.c.company_id, in_groups)
     query = select(companies).where(member).order_by(companies.c.name_key, companies.c.company_id)
     return [
@@ -161,7 +161,7 @@ def _loaded(tx: Connection, actor: Actor, query: Select[Any]) -> list[CompanyGro
     members = (
         select(company_group_members.c.group_id, companies.c.company_id, companies.c.name)
         .join(companies, companies.c.company_id == company_group_members.c.company_id)
-        .where(company_group_members.c.group_id.in_([row.group_id for row in rows]))
+        .where(one_of(tx, company_group_members.c.group_id, [row.group_id for row in rows]))
         .order_by(companies.c.name_key, companies.c.company_id)
     )
     names: dict[int, list[str]] = {}
