@@ -128,24 +128,26 @@ def test_an_alert_that_cannot_be_handled_does_not_delay_the_others(world: World)
     assert statuses(world, "LineDown") == dict.fromkeys(names[1:], "investigating")
 
 
+def switch(world: World, *, on: bool) -> None:
+    """Switches the only receiver on or off."""
+    ada = world.client("ada")
+    [receiver] = ada.call("GET", "/api/alert-receivers", 200)["items"]
+    ada.call("POST", "/api/auth/confirm", 204, json={"password": PASSWORD})
+    ada.call("PUT", f"/api/alert-receivers/{receiver['id']}", 200, json={"active": on})
+
+
 def test_a_receiver_that_is_switched_off_opens_nothing_when_a_hold_ends(world: World) -> None:
     path, ada = given_receiver(world, "alertmanager"), world.client("ada")
     given_rule(world, hold_minutes=10, steady_minutes=10)
-    receiver = f"/api/alert-receivers/{ada.call('GET', '/api/alert-receivers', 200)['items'][0]['id']}"
-
-    def switch(*, on: bool) -> None:
-        ada.call("POST", "/api/auth/confirm", 204, json={"password": PASSWORD})
-        ada.call("PUT", receiver, 200, json={"active": on})
-
     send(world, path, message(alertname="Before"))
     wait(world, minutes=11)
     send(world, path, message("resolved", alertname="Before"))
     for name in ("Repeated", "Over"):
         send(world, path, message(alertname=name))
-    switch(on=False)
+    switch(world, on=False)
     wait(world, minutes=11)
     assert issues(ada) == ["Before"] and statuses(world, "Before") == {"Contoso": "resolved"}
-    switch(on=True)
+    switch(world, on=True)
     wait(world, minutes=11)
     assert issues(ada) == ["Before"]
     assert send(world, path, message("resolved", alertname="Over")) == {"received": 1, "ignored": 1}
@@ -155,9 +157,24 @@ def test_a_receiver_that_is_switched_off_opens_nothing_when_a_hold_ends(world: W
     # A hold that has not ended yet continues.
     send(world, path, message(alertname="Short"))
     for on in (False, True):
-        switch(on=on)
+        switch(world, on=on)
     wait(world, minutes=11)
     assert issues(ada) == ["Before", "Repeated", "Short"]
+
+
+def test_a_receiver_that_is_switched_off_opens_nothing_when_rules_change(world: World) -> None:
+    path, ada = given_receiver(world, "alertmanager"), world.client("ada")
+    for name in ("Line", "Disk"):
+        assert send(world, path, message(alertname=name, company="Site 7")) == {"received": 1, "unsorted": 1}
+    switch(world, on=False)
+    rule = given_rule(world, company="Contoso")
+    change(world, rule["id"], company="Fabrikam")
+    assert issues(ada) == [] and len(listed(world, "?state=unsorted")) == 2
+    switch(world, on=True)
+    assert send(world, path, message(alertname="Disk", company="Site 7")) == {"received": 1, "opened": 1}
+    change(world, rule["id"], company="Contoso")
+    assert statuses(world, "Line") == {"Contoso": "investigating"}
+    assert statuses(world, "Disk") == {"Fabrikam": "investigating"}
 
 
 def rename(world: World, company: str, name: str) -> None:

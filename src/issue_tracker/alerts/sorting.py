@@ -11,18 +11,21 @@ from issue_tracker.alerts.receivers import find_receiver_by_id
 from issue_tracker.alerts.rules import Rule
 from issue_tracker.alerts.senders import Received
 from issue_tracker.database.prepared import among, numbers
-from issue_tracker.database.tables import alerts
+from issue_tracker.database.tables import alert_receivers, alerts
 
 MOST_SORTED = 500
 """Maximum number of unsorted alerts to which a changed rule is applied."""
 
 _names = "alert_id", "namespace", "key", "company_key", "unsorted", "issue_id", "company_id", "labels", "summary", "url"
 SORTED_AND_FIRING = (alerts.c.state == AlertState.FIRING.value, alerts.c.unsorted.is_(False))
-_unsorted = (alerts.c.unsorted, alerts.c.namespace < 0, alerts.c.state == AlertState.FIRING.value)
+# Alerts of a receiver that is switched off open nothing, and wait until they are reported again.
+_of_receivers = alerts.c.namespace.in_(select(-alert_receivers.c.id).where(alert_receivers.c.active))
+_unsorted = (alerts.c.unsorted, _of_receivers, alerts.c.state == AlertState.FIRING.value)
 
 
 def sort_again(tx: Connection, request_id: str) -> list[AlertOutcome]:
-    """Applies the rules to the newest MOST_SORTED alerts that are firing and unsorted, without counting them again.
+    """Applies the rules to the newest MOST_SORTED alerts of active receivers that are firing and unsorted, without
+    counting them again.
 
     Returns the outcomes of those that are not ignored.
     """
