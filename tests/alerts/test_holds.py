@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select, update
+from structlog.testing import capture_logs
 
 from issue_tracker.alerts.due import DueAlerts
 from issue_tracker.database.tables import alerts
@@ -126,6 +128,31 @@ def test_an_alert_that_cannot_be_handled_does_not_delay_the_others(world: World)
 
     eventually(lambda: number_due() == 1)  # on PostgreSQL, a transaction of the server's own thread may still be open
     assert statuses(world, "LineDown") == dict.fromkeys(names[1:], "investigating")
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_an_alert_that_cannot_be_handled_is_tried_less_and_less_often(world: World) -> None:
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, hold_minutes=10)
+    send(world, path, message())
+    with world.database.write() as tx:
+        tx.execute(update(alerts).values(labels="{"))
+    world.clock.advance(minutes=11)
+    due = DueAlerts(world.database)
+
+    def failures(rounds: int) -> int:
+        with capture_logs() as logged:
+            for _ in range(rounds):
+                due.handle_all(world.clock.now())
+        return sum(line["event"] == "handling an alert that is due failed" for line in logged)
+
+    # After 2 more rounds, 3, 5, 9…; the server's own thread may fail once or twice meanwhile.
+    assert 5 <= failures(20) <= 7
+    assert 0 < failures(2000) <= 16
+    with world.database.write() as tx:
+        tx.execute(update(alerts).values(labels="{}"))
+    failures(721)
+    assert listed(world, "?state=unsorted") != []
 
 
 def switch(world: World, *, on: bool) -> None:

@@ -7,6 +7,7 @@ processes skip an alert that is being handled.
 import threading
 from datetime import datetime
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, and_, or_, select
 
@@ -26,6 +27,16 @@ log = structlog.get_logger("issue_tracker.alerts")
 
 INTERVAL_SECONDS = 5.0
 
+LONGEST_PAUSE = 720
+"""Maximum number of rounds, an hour, for which an alert that could not be handled is left out."""
+
+
+class _Pause(msgspec.Struct):
+    """For how many rounds an alert is left out after its last failure, and how many of them are left."""
+
+    rounds: int
+    left: int
+
 
 class DueAlerts:
     """Handles alerts that are due, in one process. `run` is the body of a thread, which `close` ends."""
@@ -33,6 +44,7 @@ class DueAlerts:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._closed = threading.Event()
+        self._pauses: dict[int, _Pause] = {}
 
     def run(self) -> None:
         while not self._closed.wait(INTERVAL_SECONDS):
@@ -48,14 +60,21 @@ class DueAlerts:
         self._closed.set()
 
     def handle_all(self, at: datetime) -> int:
-        """Handles every alert that is due at `at`, and returns their number. Raises Unavailable."""
+        """Handles every alert that is due at `at`, and returns their number. An alert that cannot be handled is left
+        out of the following rounds, twice as many after each failure. Raises Unavailable.
+        """
         with self._database.read() as tx:
             late = or_(alerts.c.due_at <= at, and_(alerts.c.due_at.is_not(None), alerts.c.changed_at > at + SKEW))
             due = list(tx.execute(select(alerts.c.alert_id).where(late).limit(1000)).scalars())
         handled = 0
+        self._pauses = {alert_id: self._pauses[alert_id] for alert_id in due if alert_id in self._pauses}
         for alert_id in due:
             if self._closed.is_set():
                 break
+            pause = self._pauses.get(alert_id)
+            if pause is not None and pause.left:
+                pause.left -= 1
+                continue
             try:
                 with self._database.write() as tx:
                     handled += _handle(tx, alert_id, at)
@@ -63,6 +82,8 @@ class DueAlerts:
                 raise
             except Exception:  # the other alerts must be handled; the log has the reason
                 log.exception("handling an alert that is due failed", alert=alert_id)
+                rounds = min(2 * pause.rounds, LONGEST_PAUSE) if pause else 1
+                self._pauses[alert_id] = _Pause(rounds, rounds)
         return handled
 
 
