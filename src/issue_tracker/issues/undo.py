@@ -33,6 +33,7 @@ from issue_tracker.issues.assignments import Restored, unassign
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import IssueHead, read_references
 from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status
+from issue_tracker.issues.queries.opened_by_alerts import list_fired_since
 from issue_tracker.issues.queries.owners import find_owner, require_technician
 from issue_tracker.names import storable, whole_number
 from issue_tracker.status import Status
@@ -91,9 +92,9 @@ def undo(tx: Connection, actor: Actor, request: str) -> UndoResult:
     """Undoes the status changes, assignments and removals of a request of the actor: that of an `undo_id`, or the last
     one with a request id.
 
-    Leaves unchanged what another request has changed since, unless that one has been undone; removed companies that
-    have been archived since; and what the actor may no longer see. Raises Invalid if the request made no changes that
-    can be undone.
+    Leaves unchanged what another request has changed since, unless that one has been undone; what the request opened,
+    and an alert has been firing for since; removed companies that have been archived since; and what the actor may no
+    longer see. Raises Invalid if the request made no changes that can be undone.
     """
     require_helpdesk(actor)
     changes = _changes(tx, actor, request)
@@ -109,7 +110,7 @@ def undo(tx: Connection, actor: Actor, request: str) -> UndoResult:
     # All issues are locked before later changes are read, so that none is missed.
     for issue_id in sorted({issue_id for issue_id, _ in net}):
         _lock_issue(tx, actor, issue_id)
-    kept = list_changed_since(tx, actor, changes)
+    kept = list_changed_since(tx, actor, changes) | list_fired_since(tx, actor, _opened_at(changes, net))
     archived: list[str] = []
     request_id = changes[0].event.request_id
     groups: dict[_Kind, list[Company]] = defaultdict(list)
@@ -162,6 +163,20 @@ def _net_changes(changes: Sequence[AssignmentChange]) -> dict[Place, _NetChange]
             else msgspec.structs.replace(first, after=after)
         )
     return {place: change for place, change in net.items() if change.before is not change.after}
+
+
+def _opened_at(changes: Sequence[AssignmentChange], net: Mapping[Place, _NetChange]) -> dict[Place, datetime]:
+    """Returns when a request opened each assignment that was not open before.
+
+    If an alert has been firing for it since, an undo would hide the fault: the alert has changed nothing, and its
+    repetitions will not, because the assignment was open already.
+    """
+    opened = {place for place, change in net.items() if _is_open(change.after) and not _is_open(change.before)}
+    return {change.place: datetime.fromisoformat(change.event.at) for change in changes if change.place in opened}
+
+
+def _is_open(status: Status | None) -> bool:
+    return status is not None and status.open
 
 
 def _status(value: str | None) -> Status | None:

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, exists, func, not_, select
 
 from issue_tracker.actor import Actor, require_helpdesk
-from issue_tracker.database.prepared import Prepared
+from issue_tracker.database.prepared import Prepared, one_of
 from issue_tracker.database.tables import alerts, events
 from issue_tracker.database.types import Id
 
@@ -49,6 +50,25 @@ def list_alerts_that_opened(tx: Connection, actor: Actor, issue_id: int) -> Mapp
         if actor.company_access.allows(company_id):
             found[company_id].append(alert_id)
     return found
+
+
+def list_fired_since(tx: Connection, actor: Actor, since: Mapping[tuple[int, int], datetime]) -> set[tuple[int, int]]:
+    """Returns those of these assignments, by the ids of issue and company, about which an alert has begun to fire after
+    the given instant, and is firing. Assignments that are hidden from the actor are left out.
+    """
+    require_helpdesk(actor)
+    if not since:
+        return set()
+    query = select(alerts.c.issue_id, alerts.c.company_id, alerts.c.changed_at).where(
+        one_of(tx, alerts.c.issue_id, {issue_id for issue_id, _ in since}),
+        one_of(tx, alerts.c.company_id, {company_id for _, company_id in since}),
+        alerts.c.state == "firing",
+    )
+    return {
+        (issue_id, company_id)
+        for issue_id, company_id, changed_at in tx.execute(query)
+        if actor.company_access.allows(company_id) and changed_at > since.get((issue_id, company_id), changed_at)
+    }
 
 
 def find_opening_event(tx: Connection, actor: Actor, issue_id: int, company_id: int) -> int | None:
