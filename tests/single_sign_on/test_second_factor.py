@@ -3,14 +3,20 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from issue_tracker.auth.single_sign_on import refresh_tokens
 from issue_tracker.auth.single_sign_on.binding import end_provider_sessions
+from issue_tracker.database.server_key import ServerKey
+from issue_tracker.database.tables import provider_sessions
+from issue_tracker.encryption import Keyring, generate_key
 from tests.auth.factors import enrol
 from tests.auth.test_second_factor_pages import SECOND, answer
+from tests.company_access.limits import user_id
 from tests.engines import decided_in_python
 from tests.locks import during
 from tests.single_sign_on.browser import begin, come_back, sign_in, who
-from tests.single_sign_on.fake import LOGOUT, FakeProvider, sign
+from tests.single_sign_on.fake import LOGOUT, REFRESH_TOKEN, FakeProvider, sign
 from tests.world import PASSWORD, World
 
 
@@ -45,6 +51,25 @@ def test_a_trusted_provider_counts_as_a_second_factor(world: World, fake: FakePr
         assert response.status_code in (200, 403) and who(client) is None, said
     created = [row.note for row in world.history(audit=True) if row.type == "session.created"]
     assert created[-1].endswith("with Fake (second factor at Fake)")
+
+
+def test_a_sign_in_that_waits_survives_a_replaced_server_key(world: World, fake: FakeProvider) -> None:
+    app, client = enrol(world), world.anonymous()
+    address = begin(client, "fake")
+    page = come_back(client, address, fake.grant(address))
+    present, new = ServerKey(world.database, world.server.settings).keyring(), Keyring([generate_key()])
+    with world.database.read() as tx:
+        assert refresh_tokens.has_secrets(tx)
+    tess = user_id(world, "tess")
+    for keyring, done in ((new, (0, [tess])), (new.followed_by(present), (1, [])), (new, (0, []))):
+        with world.database.write() as tx:
+            assert refresh_tokens.reencrypt(tx, keyring) == done
+    assert client.post(SECOND, data=answer(page, app.code(world))).status_code == 303
+    with world.database.read() as tx:
+        stored = tx.execute(select(provider_sessions.c.refresh_token)).scalar_one()
+    assert new.decrypt(stored) == REFRESH_TOKEN
+    with world.database.write() as tx:
+        assert refresh_tokens.reencrypt(tx, new.followed_by(present)) == (0, [])
 
 
 def test_a_sign_out_at_the_provider_ends_a_sign_in_that_waits(world: World, fake: FakeProvider) -> None:
