@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from tests.cases import cases
+from tests.company_access.limits import limit
 from tests.engines import decided_in_python
+from tests.issues.test_views import names, save
 from tests.scim.directory import ERROR, Directory
 from tests.single_sign_on.test_group_mappings import account, given_mapping
 from tests.world import World
@@ -178,6 +180,25 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
     for email in ("tess@helpdesk.example", "new@helpdesk.example"):
         assert directory.create(email, displayName="Omar Re\u0443es")["displayName"] == email
         assert account(world, email)["name"] == email
+
+
+def test_a_deleted_user_leaves_no_private_views_to_the_next_one(world: World) -> None:
+    directory, ada, omar = Directory(world), world.client("ada"), world.client("omar")
+    (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
+    limit(world, "Contoso", who="tess")
+    limit(world, "Fabrikam", who="omar")
+    save(world.client("tess"), "My Contoso", start=True)
+    save(world.client("tess"), "Contoso outages", shared=True)
+    assert names(omar) == []
+
+    directory.call("DELETE", f"/Users/{tess['id']}", 204)
+
+    assert names(omar) == [], "the companies of the author were taken away, but the name still contains one"
+    assert [event.to_value for event in world.history(audit=True) if event.type == "view.deleted"] == ["My Contoso"]
+    directory.create("tess@helpdesk.example")
+    ada.call("PUT", f"/api/users/{tess['id']}", 200, json={"role": "technician", "company_access": "all"})
+    assert names(world.client("tess")) == names(ada) == ["Contoso outages"]
+    assert world.client("tess").get("/start").headers["location"] == "/?open=true"
 
 
 @decided_in_python

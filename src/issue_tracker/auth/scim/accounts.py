@@ -26,7 +26,7 @@ from issue_tracker.clock import now
 from issue_tracker.company_access.grants import Grant
 from issue_tracker.company_access.queries import list_granted
 from issue_tracker.database.before_commit import savepoint
-from issue_tracker.database.tables import scim_group_members, scim_users, users
+from issue_tracker.database.tables import saved_views, scim_group_members, scim_users, start_views, users
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
@@ -110,8 +110,8 @@ def change_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
 
 
 def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int) -> None:
-    """Disables the account of a deleted user, because the history refers to it; removes its role, groups, companies and
-    credentials; and hides it from the provider.
+    """Disables the account of a deleted user, because the history refers to it; removes its role, groups, companies,
+    credentials and private views; and hides it from the provider.
 
     Raises NotFound, and Invalid if no active super admin would be left.
     """
@@ -129,9 +129,19 @@ def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     if user_id in list_granted(tx, actor, [user_id]):
         set_company_access(tx, actor, user_id, Grant([], []))
     tx.execute(update(users).where(users.c.user_id == user_id).values(access_source=None))
+    _delete_private_views(tx, actor, user_id, at)
     _write(tx, user_id, {column.name: None for column in scim_users.c if column.name != "user_id"} | {"deleted_at": at})
     note = f"{person.email} ({DELETED})"
     record(tx, actor, [Change(type=EventType.USER_UPDATED, note=note)], at)
+
+
+def _delete_private_views(tx: Connection, actor: Actor, user_id: int, at: datetime) -> None:
+    """Deletes the views that nobody else uses, and forgets with which one the user started."""
+    private = saved_views.c.user_id == user_id, saved_views.c.shared.is_(False)
+    names = list(tx.execute(select(saved_views.c.name).where(*private).order_by(saved_views.c.view_id)).scalars())
+    tx.execute(delete(saved_views).where(*private))
+    tx.execute(delete(start_views).where(start_views.c.user_id == user_id))
+    record(tx, actor, [Change(type=EventType.VIEW_DELETED, after=name) for name in names], at)
 
 
 def _require_free(tx: Connection, settings: Settings, user_name: str) -> None:

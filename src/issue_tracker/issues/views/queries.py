@@ -134,7 +134,8 @@ class _Known:
     def may_show(self, view: Row[Any]) -> bool:
         """Returns whether this shared view is shown to the actor: it names nothing that is hidden from the actor."""
         author = self._narrow.get(view.user_id)
-        if author is not None and author.company_ids is not None and author.company_ids <= self._visible:
+        # The companies of an author who sees none have been taken away, and the view may name them.
+        if author is not None and author.company_ids and author.company_ids <= self._visible:
             return True
         if not view.shared_with_limited:
             return False
