@@ -150,6 +150,17 @@ def test_a_server_deletes_expired_rows_automatically(migrated_url: str, monkeypa
     database.close()
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_history_calls_a_single_row_by_its_singular(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = [kind for kind in retention._kinds(world.server.settings, clock.now()) if kind not in retention.UNRECORDED]
+    pieces = {kind: iter([1, 0]) for kind in kinds}
+    monkeypatch.setattr(retention, "_kinds", lambda *_: {kind: lambda _, of=kind: next(pieces[of]) for kind in kinds})
+    Retention(world.database, world.server.settings).prune(clock.now())
+    assert world.history(audit=True)[-1].note == (
+        "1 delivery, 1 failed sign-in, 1 alert, 1 unsorted alert beyond the limit, 1 failed sign-in beyond the limit"
+    )
+
+
 def test_what_was_deleted_before_a_failure_is_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     given_old_rows(world)
     before, due = counts(world), pending(world)

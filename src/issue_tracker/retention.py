@@ -54,6 +54,15 @@ UNRECORDED = (
 )
 """Kinds of rows that expire by design; deleting them records no event."""
 
+ONE_ROW = {
+    "deliveries": "delivery",
+    "failed sign-ins": "failed sign-in",
+    "alerts": "alert",
+    "unsorted alerts beyond the limit": "unsorted alert beyond the limit",
+    "failed sign-ins beyond the limit": "failed sign-in beyond the limit",
+}
+"""The words for a single row of the kinds that the history shows."""
+
 Prune = Callable[[Connection], int]
 """Deletes one piece of the expired rows, and returns the number of deleted rows; 0 if none are left."""
 
@@ -114,7 +123,9 @@ class Retention:
     def _record(self) -> None:
         """Records what was deleted and has not been recorded yet."""
         if self._unrecorded:
-            note = ", ".join(f"{rows} {kind}" for kind, rows in self._unrecorded.items())
+            note = ", ".join(
+                f"{rows} {ONE_ROW[kind] if rows == 1 else kind}" for kind, rows in self._unrecorded.items()
+            )
             with self._database.write() as tx:
                 record(tx, command_line("retention"), [Change(type=EventType.DATA_PRUNED, note=note)], now())
             self._unrecorded.clear()
