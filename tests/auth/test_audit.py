@@ -186,7 +186,9 @@ def test_an_export_of_the_list_is_recorded(world: World, prompt: Server, path: s
 
 
 def test_every_export_of_the_list_is_counted(world: World, prompt: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A repeated export is one, too, although the response to a repeated request may be cached."""
+    """A repeated export is one, too, although the response to a repeated request may be cached. A response to HEAD is
+    none, because it contains no data.
+    """
     world.given_issue("VPN", {"Contoso": "new"})
     tess = at(prompt, world.client("tess"))
 
@@ -194,6 +196,7 @@ def test_every_export_of_the_list_is_counted(world: World, prompt: Server, monke
         return sorted(str(note) for *_, note in recorded(world, EventType.DATA_EXPORTED))
 
     def export() -> None:
+        assert tess.head("/api/issues?format=csv").headers["Content-Type"].startswith("text/csv")
         assert b"VPN" in tess.get("/api/issues?format=csv").content
 
     export()

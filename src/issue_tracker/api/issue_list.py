@@ -131,9 +131,12 @@ def list_issues(request: Request, query: IssueQuery) -> Response:
 
 
 def _note_export(request: Request) -> None:
-    """Records an export in the audit. The response cache would send the response again without recording that."""
+    """Records an export in the audit; the response to HEAD contains none. The response cache would send the response
+    again without recording that.
+    """
     request.valid_until = now()
-    request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, "issues as CSV", request.address)
+    if request.method != "HEAD":
+        request.app_state.deferred_events.note(EventType.DATA_EXPORTED, request.actor, "issues as CSV", request.address)
 
 
 def _visible_names(request: Request, query: IssueQuery, filters: Filters, state: LogState) -> str:
