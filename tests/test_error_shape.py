@@ -117,6 +117,16 @@ def test_an_unexpected_failure_shows_only_its_request_id(world: World, monkeypat
 
 
 @IN_SQLITE
+@cases("path", ["/healthz", "/readyz", "/openapi.json"])
+def test_probes_and_documents_reject_unknown_parameters(world: World, path: str) -> None:
+    client = world.anonymous()
+    errors = client.call("GET", f"{path}?colour=red&verbose", 422)["errors"]
+    assert [error["field"] for error in errors] == ["colour", "verbose"]
+    assert client.get(path).status_code == client.get(f"{path}?").status_code == 200
+    assert client.get(path, params={"a": "b" * 5000}).status_code == 422
+
+
+@IN_SQLITE
 def test_every_response_carries_a_request_id(world: World) -> None:
     world.given_issue("Fault")
     client = world.client()

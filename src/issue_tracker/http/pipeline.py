@@ -90,7 +90,7 @@ async def respond(route: Route, request: Request) -> Response:
     app_state = request.app_state
     try:
         if route.inline:
-            return route.handler(request)
+            return perform(route, request)
         if route.access is not Access.PUBLIC and not request.brings_credential:
             raise Unauthenticated  # uses no thread, and leaves the body unread
         workers = app_state.workers
