@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from issue_tracker.database.tables import users
+from issue_tracker.errors import Invalid
 from tests.world import CAST, PASSWORD, World
 
 CHOSEN = "staple battery horse"
@@ -126,12 +129,28 @@ def test_a_password_set_for_a_user_revokes_tokens(world: World, by: str) -> None
 
 
 def test_a_token_of_a_disabled_user_is_not_reactivated(world: World) -> None:
+    """Such as one that an earlier version of the command line created for it."""
     ada, path = world.client("ada"), f"/api/users/{user_id(world, 'tess')}"
-    ada.call("PUT", path, 200, json={"active": False})
     token = world.bearer("tess", name="of the command line")
+    with world.database.write() as tx:
+        tx.execute(update(users).where(users.c.email == "tess@helpdesk.example").values(active=False))
     ada.call("PUT", path, 200, json={"active": True})
     token.call("GET", "/api/issues", 401)
     assert ada.call("GET", f"{path}/tokens", 200)["total"] == 0
+
+
+def test_a_disabled_account_gets_no_token(world: World) -> None:
+    """It would be refused at once, and revoked when the account is enabled."""
+    ada = world.client("ada")
+    program = {"email": "backups@helpdesk.example", "name": "Backups", "role": "technician", "service_account": True}
+    account = ada.call("POST", "/api/users", 201, json=program)["user_id"]
+    for id_ in (account, user_id(world, "tess")):
+        ada.call("PUT", f"/api/users/{id_}", 200, json={"active": False})
+    body = {"name": "nightly", "scopes": ["read"]}
+    assert "disabled" in ada.call("POST", f"/api/users/{account}/tokens", 400, json=body)["detail"]
+    with pytest.raises(Invalid, match="disabled"):
+        world.token("tess")
+    assert "token.created" not in [type_ for type_, _, _ in audit(world)]
 
 
 def test_the_page_of_a_user_ends_sessions_and_tokens(world: World) -> None:

@@ -74,8 +74,9 @@ def create_token(
 
     Raises Invalid with all wrong fields: an end in the past or beyond the longest lifetime, no scope, an invalid
     network, a name with an invisible character or one that another token of the user has. Also raises Invalid for a
-    token of another person; ConfirmationRequired; and Forbidden unless an actor who creates a token of a service
-    account is a super admin with access to all companies; and Unauthenticated if the actor's session has just ended.
+    token of another person or of a disabled account; ConfirmationRequired; and Forbidden unless an actor who creates a
+    token of a service account is a super admin with access to all companies; and Unauthenticated if the actor's session
+    has just ended.
     """
     require_fresh_proof(actor)
     if actor.user_id not in (None, user_id):
@@ -87,8 +88,10 @@ def create_token(
     if not scopes:
         wrong.append(FieldError("scopes", "must name read, write or both"))
     # Locked, so that a concurrent request adds no other token with this name, or beyond the limit.
-    tx.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update())
+    active = tx.execute(select(users.c.active).where(users.c.user_id == user_id).with_for_update()).scalar_one()
     require_running(tx, actor)
+    if not active:
+        raise Invalid("The account is disabled. Enable it first.")
     whose = "you already have" if actor.user_id == user_id else "the account already has"
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:

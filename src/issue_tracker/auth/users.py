@@ -168,7 +168,7 @@ def update_user(
         forget_places(tx, user_id)
     record(tx, actor, [change], at)
     if "active" in changes or password_hash is not None:
-        # Also on activation: a token of the command line, or from before disabling revoked them, must stay invalid.
+        # Also on activation: a token that an earlier version created for a disabled account must stay invalid.
         revoke_tokens(tx, actor, user_id)
     return get_user(tx, user_id)
 
