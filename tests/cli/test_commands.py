@@ -119,6 +119,16 @@ def test_an_empty_name_of_a_file_is_wrong_usage(embedded: str, command: str) -> 
     assert said.stderr.endswith("The name of the file is empty.\n")
 
 
+@pytest.mark.parametrize("command", ["dump", "backup"])
+def test_a_command_that_cannot_write_to_standard_output_says_so(
+    embedded: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(main, [command, "-"], env={"ISSUE_TRACKER_DATABASE_URL": embedded})
+    assert (said.exit_code, said.stdout, list(tmp_path.iterdir())) == (2, "", []), said
+    assert said.stderr.endswith("This command cannot write to standard output. Give the name of a file.\n")
+
+
 def test_an_invalid_setting_is_rejected_with_a_hint(embedded: str, tmp_path: Path) -> None:
     assert "ISSUE_TRACKER_TRHEADS: no such setting" in refused("user", "list", database_url=embedded, TRHEADS="3")
     assert "ISSUE_TRACKER_THREADS is not valid" in refused("user", "list", database_url=embedded, THREADS="many")

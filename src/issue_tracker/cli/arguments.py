@@ -17,12 +17,14 @@ T = TypeVar("T")
 
 class NewFile(click.Path):
     """The path of a file to write. An empty path is refused: it usually comes from a variable that is not set, and
-    would mean the current folder.
+    would mean the current folder. So is `-`, unless the command can write to standard output.
     """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value:
             self.fail("The name of the file is empty.", param, ctx)
+        if value == "-" and not self.allow_dash:
+            self.fail("This command cannot write to standard output. Give the name of a file.", param, ctx)
         return super().convert(value, param, ctx)
 
 
