@@ -154,3 +154,22 @@ def test_an_invalid_body_names_its_field(wan: World, body: dict[str, Any], field
 @decided_in_python
 def test_the_body_is_validated_before_the_issue_is_looked_up(world: World) -> None:
     world.client().call("PUT", "/api/issues/nothing", 400, json={"colour": "red"})
+
+
+@decided_in_python
+def test_an_unknown_owner_comes_before_what_cannot_be_found_or_has_changed(wan: World) -> None:
+    """The order is that of the contract, section 2: 400, 404, 412."""
+    tess = wan.client()
+    owner, stale = {"owner": "nobody@helpdesk.example"}, {"If-Match": '"0-0"'}
+    status = {"issue_name": "Network degradation", "company_name": "Contoso", "status": "new"}
+    for method, path, body in (
+        ("POST", "/api/issues", {"name": "New", "companies": [{"company_name": "Nobody"}]}),
+        ("PUT", "/api/issues/Nothing", {}),
+        ("PUT", WAN, {"add_companies": [{"company_name": "Nobody"}]}),
+        ("PUT", WAN, {}),
+        ("PUT", "/api/issues/status", status | {"issue_name": "Nothing"}),
+        ("PUT", "/api/issues/status", status | {"company_name": "Nobody"}),
+        ("PUT", "/api/issues/status", status),
+    ):
+        refused = tess.call(method, path, 400, json=body | owner, headers=stale if method == "PUT" else {})
+        assert [error["field"] for error in refused["errors"]] == ["owner"], (method, path, body)

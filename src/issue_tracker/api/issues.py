@@ -49,10 +49,9 @@ routes = Routes("Issues")
 )
 def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
+    fields = body.resolved(request.tx, request.actor)
     members = new_assignments(request.tx, request.actor, body.companies, body.company_groups, body.exclude)
-    issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, fields=body.resolved(request.tx, request.actor)
-    )
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members, fields=fields)
     location = f"/api/issues/{quote(issue.name, safe='')}"
     similar = looks_like(names_like(request.tx, request.actor, issue))
     return _issue(request, issue, status=201, headers={"Location": location, **similar})
@@ -79,8 +78,10 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
 
     A company that is already assigned keeps its assignment.
     """
+    # An unknown owner (400) comes before an unknown issue or company (404), and these before a stale validator (412;
+    # contract, section 2).
+    fields = body.resolved(request.tx, request.actor)
     issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
-    # An unknown company (404) comes before a stale validator (412; contract, section 2).
     members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups, body.exclude)
     check_if_match(request, issue)
     changed = operations.update_issue(
@@ -89,7 +90,7 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
         issue,
         description=body.description,
         new_name=body.new_name,
-        fields=body.resolved(request.tx, request.actor),
+        fields=fields,
         add_members=members,
     )
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
@@ -118,13 +119,12 @@ def set_status(request: Request, body: StatusChange) -> Response:
 
     `owner` and `references` are those of the assignment; absent leaves them unchanged, null clears them.
     """
+    fields = body.fields(request.tx, request.actor)
     issue = body.find(request.tx, request.actor)
     company = get_company_by_name(request.tx, request.actor, body.company_name)
     check_if_match(request, issue)
     changed = assignments.set_status(request.tx, request.actor, issue, company, body.status, body.note or None)
-    changed = change_assignments(
-        request.tx, request.actor, changed, [company], **body.fields(request.tx, request.actor)
-    )
+    changed = change_assignments(request.tx, request.actor, changed, [company], **fields)
     etag = issue_etag(request, changed)
     return json_response(get_assignment(request.tx, request.actor, issue, company.company_id), headers={"ETag": etag})
 
