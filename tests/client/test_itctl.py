@@ -165,6 +165,10 @@ def test_an_issue_is_created_with_its_company_or_not_at_all(itctl: Run, technici
     itctl("set", "--create", "WAN", "Acme", "monitoring", "--note", "by phone")
     last = next(technician.events(issue_name="WAN"))
     assert (last.to, last.note) == ("monitoring", "by phone")
+    silent = itctl("set", "--create", "LAN", "Acme", "investigating", "--note", "by phone")
+    said = itctl("set", "--create", "Mail", "Acme", "New", "--note", "by phone")
+    assert silent.stderr == "" and said.stderr == "itctl: The note was not recorded: the company starts as new.\n"
+    assert technician.issue("Mail").assignments[0].status == "new"
     assert "reserved" in itctl("set", "--create", "Status", "Acme", "new", code=1).stderr
 
 

@@ -44,7 +44,8 @@ def set_status(
 ) -> None:
     """Set the status of one company, and assign the company to the issue if necessary.
 
-    --owner and --reference belong to this company in the issue; an empty text clears them.
+    --owner and --reference belong to this company in the issue; an empty text clears them. A note needs a change of the
+    status: if --create creates the issue with the status new, it is not recorded, and a message says so.
     """
     if by_key and create_missing:
         raise click.UsageError("--create needs the name of the issue; omit --by-key.")
@@ -64,6 +65,9 @@ def set_status(
             found = tracker.ensure_issue(issue, description=description, companies=[(company, first)])
             # An issue that had the name before has another one now.
             changed = tracker.set_status(found.name, company, status, note=note, **given)
+            before = found.assignment(changed.company_name)
+            if note and before is not None and before.status == changed.status:
+                click.echo(f"itctl: The note was not recorded: the company starts as {before.status}.", err=True)
     connection.report(changed, json, f"{changed.issue_name} / {changed.company_name}: {changed.status}")
 
 
