@@ -47,7 +47,8 @@ async function select(choice) {
 }
 
 /**
- * Deselects a typed company. Clearing the box of an exception that the address contains selects its company again.
+ * Deselects a typed company, and shows it as an exception, which also applies to groups that are selected later.
+ * Clearing the box of an exception selects its company again.
  * @param {HTMLInputElement} field
  */
 function except(field) {
@@ -57,6 +58,28 @@ function except(field) {
   for (const each of found) each.checked = box && !field.checked;
   showCount();
   if (box || !name) return;
-  if (found.length) field.value = "";
-  else toast(`${name} is not in this table.`);
+  const [company] = found;
+  if (!company) return void toast(`${name} is not in this table.`);
+  field.value = "";
+  showException(field, company.getAttribute("aria-label") ?? name);
+}
+
+/**
+ * Shows an exception as the server shows those that the address contains.
+ * @param {HTMLInputElement} field
+ * @param {string} name
+ */
+function showException(field, name) {
+  const exceptions = all(`${FORM} [type=checkbox][name=exclude]`, document, HTMLInputElement);
+  const shown = exceptions.find(({ value }) => value.toLowerCase() === name.toLowerCase());
+  if (shown) {
+    shown.checked = true;
+    return;
+  }
+  const label = document.createElement("label");
+  label.className = "check";
+  const box = document.createElement("input");
+  Object.assign(box, { type: "checkbox", name: "exclude", value: name, checked: true });
+  label.append(box, ` Except ${name}`);
+  field.form?.querySelector(".button")?.before(label);
 }

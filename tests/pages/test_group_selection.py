@@ -1,0 +1,36 @@
+"""Selecting the companies of a group on the page of an issue, except some."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.pages.conftest import Browse, Late
+from tests.world import World
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_an_exception_also_applies_to_a_group_that_arrives_later(world: World, browse: Browse) -> None:
+    group = {"name": "North", "company_names": ["Contoso", "Fabrikam"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new", "Acme Manufacturing": "new"})
+    page = browse("tess", f"/issues/{issue}")
+    groups, contoso = Late(page, "**/api/company-groups"), page.locator("[name=on][aria-label=Contoso]")
+    page.get_by_label("Select the companies of").select_option("North")
+    groups.sent()
+    page.get_by_label("except", exact=True).fill("contoso")
+    page.get_by_label("except", exact=True).press("Tab")
+    expect(page.get_by_label("Except Contoso")).to_be_checked()
+    groups.arrive()
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    expect(contoso).not_to_be_checked()
+
+    # It can be withdrawn, and applies to groups that are selected later.
+    page.get_by_label("Except Contoso").uncheck()
+    expect(contoso).to_be_checked()
+    page.get_by_label("Except Contoso").check()
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#bulk")).to_be_hidden()
+    page.get_by_label("Select the companies of").select_option("North")
+    expect(page.locator("#picked")).to_have_text("1 selected")
+    expect(contoso).not_to_be_checked()
