@@ -1,6 +1,7 @@
 // Parts of the page that depend on the rows (history, numbers): after a change, each such part (`data-redraw`) is
 // replaced with its current version from the server, as soon as neither the pointer nor the focus is on it.
 import { all, isEdited } from "./elements.js";
+import { recordFolds } from "./folds.js";
 import { cellAt, placesNamed } from "./places.js";
 import { ownPath } from "./results.js";
 import { showTimes } from "./times.js";
@@ -188,8 +189,11 @@ function replace(pairs) {
   const waiting = pairs.filter(([part, fresh]) => {
     if (!part.isConnected) return false;
     if (part.matches(":hover, :focus-within") || document.querySelector("dialog[open]")) return true;
-    if (fresh) part.replaceWith(fresh);
-    else part.remove();
+    if (!fresh) part.remove();
+    else {
+      recordFolds(part)(fresh);
+      part.replaceWith(fresh);
+    }
     return false;
   });
   showTimes();

@@ -1,6 +1,7 @@
 // Preserves the state of the results (checked boxes, entered texts, open folds, focus, scroll position) when they are
 // replaced by newer ones.
 import { all, byId, isEdited, targetOf } from "./elements.js";
+import { recordFolds } from "./folds.js";
 import { headOf, placeOf, placesNamed } from "./places.js";
 import { showCount } from "./selection.js";
 
@@ -27,7 +28,7 @@ export function record() {
   const entered = all(DRAFT_FIELDS, before, HTMLInputElement)
     .map(entryOf)
     .filter((entry) => entry !== null);
-  const folds = all("details", before, HTMLDetailsElement).map((fold) => fold.open);
+  const restoreFolds = recordFolds(before);
   const frame = before.querySelector(".matrix-frame");
   const page = { left: scrollX, top: scrollY };
   const matrix = { left: frame?.scrollLeft ?? 0, top: frame?.scrollTop ?? 0 };
@@ -39,9 +40,7 @@ export function record() {
     const field = noteField(results);
     if (field && note) field.value = note;
     for (const enter of entered) enter();
-    all("details", results, HTMLDetailsElement).forEach((fold, index) => {
-      fold.open = folds[index] ?? fold.open;
-    });
+    restoreFolds(results);
     if (focused) restoreFocus(results);
     results.querySelector(".matrix-frame")?.scrollTo(matrix);
     scrollTo(page);
