@@ -91,6 +91,17 @@ def test_an_undo_leaves_the_companies_of_an_issue_that_was_merged_since(world: W
     assert undo(tess, "after-the-merge") == "1 undone."
 
 
+def test_a_second_undo_says_that_the_change_has_already_been_undone(world: World, tess: Client) -> None:
+    move(tess, "resolved", "finished")
+    assert undo(tess, "finished") == "1 undone."
+    assert undo(tess, "finished", "again") == "This change has already been undone."
+    move(tess, "new", "assigned", "Fabrikam")
+    move(tess, "closed", "closed", "Fabrikam")
+    assert undo(tess, "closed") == "1 undone."
+    move(world.client("omar"), "monitoring", "by-omar", "Fabrikam")
+    assert undo(tess, "closed", "late") == "Omar Reyes has changed it since; nothing was undone."
+
+
 def test_changes_that_were_undone_do_not_prevent_an_undo(world: World, tess: Client) -> None:
     omar = world.client("omar")
     move(tess, "investigating", "first")

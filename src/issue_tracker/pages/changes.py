@@ -194,8 +194,8 @@ def _undone(request: Request, request_id: str, result: UndoResult) -> str:
     """Returns the sentence about the result of an undo: what it has left, and why."""
     changed, archived = result.changed_since, result.archived
     if not result.undone and not (changed and archived):
-        why = _changed_since(request, request_id) if changed else _archived(archived)
-        return f"{why[0].upper()}{why[1:]}; nothing was undone."
+        why = _changed_since(request, request_id) if changed else f"{_archived(archived)}; nothing was undone."
+        return f"{why[0].upper()}{why[1:]}"
     parts = [f"{len(result.undone)} undone"]
     if changed:
         reason = "it has been changed since" if changed == 1 else "they have been changed since"
@@ -210,13 +210,16 @@ def _archived(names: Sequence[str]) -> str:
 
 
 def _changed_since(request: Request, request_id: str) -> str:
-    """Returns a sentence about who last changed what a request had changed: the user, or another user by name."""
+    """Returns a sentence about who last changed what a request had changed: the user, also by an earlier undo of the
+    same request, or another user by name.
+    """
     last = last_change_after(request.tx, request.actor, request_id)
     if last is None:
-        return "It has been changed since"
-    if last.actor.id == request.user_id:
-        return "You have changed it since"
-    return f"{last.actor.name} has changed it since"
+        return "It has been changed since; nothing was undone."
+    if last.undoes == request_id.partition("#")[0]:
+        return "This change has already been undone."
+    by = "You have" if last.actor.id == request.user_id else f"{last.actor.name} has"
+    return f"{by} changed it since; nothing was undone."
 
 
 def _summary(changed: int, skipped: int, status: Status | None) -> str:
