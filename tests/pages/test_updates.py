@@ -11,6 +11,26 @@ from tests.pages.conftest import Browse
 from tests.world import World
 
 
+def test_an_update_for_hidden_companies_cannot_be_edited(world: World) -> None:
+    """The form says so before the author has typed anything."""
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    tess, ada = world.client("tess"), world.client("ada")
+    body = {"issue_name": "Slow mail", "body": "The relay is being replaced"}
+    edits = []
+    for companies in (None, ["Contoso", "Fabrikam"], ["Contoso"]):
+        added = tess.call("POST", "/api/updates", 201, json=body | {"companies": companies})
+        edits.append(f"/updates/{added['update_id']}")
+    assert [tess.get(edit).status_code for edit in edits] == [200, 200, 200]
+    tess_id = next(one["user_id"] for one in ada.call("GET", "/api/users", 200)["items"] if one["name"] == "Tess Ngo")
+    ada.call("PUT", f"/api/users/{tess_id}", 200, json={"company_access": {"companies": ["Contoso"]}})
+
+    assert [tess.get(edit).status_code for edit in edits] == [403, 403, 200]
+    assert "You cannot see all companies that this update is for" in tess.get(edits[0]).text
+    assert tess.post(f"{edits[1]}/withdraw", data={}).status_code == 403
+    shown = tess.get(f"/issues/{issue}").raise_for_status().text
+    assert [edit in shown for edit in edits] == [False, False, True]
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_an_update_is_added_edited_and_withdrawn(world: World, browse: Browse) -> None:
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})

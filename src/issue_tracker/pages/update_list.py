@@ -6,7 +6,7 @@ import msgspec
 from markupsafe import Markup
 
 from issue_tracker.http.request import Request
-from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, list_updates
+from issue_tracker.issues.updates.queries import PlacedUpdate, UpdateFilters, is_changeable, list_updates
 from issue_tracker.pages.markdown import first_words, render
 
 SHOWN = 20
@@ -82,7 +82,7 @@ def shown_update(request: Request, placed: PlacedUpdate) -> ShownUpdate:
         author=update.actor.name,
         at=update.at,
         edited_at=update.edited_at,
-        changeable=placed.may_be_changed_by(request.actor),
+        changeable=is_changeable(request.tx, request.actor, placed),
     )
 
 

@@ -8,7 +8,7 @@ from issue_tracker.http.request import Request
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
 from issue_tracker.issues.undo import undo_id
 from issue_tracker.issues.updates import operations
-from issue_tracker.issues.updates.queries import PlacedUpdate, get_update
+from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, require_changeable
 from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form, FormView, ShownForm
@@ -98,5 +98,5 @@ def withdraw(request: Request, form: Form, update_id: int) -> Response:
 
 def _changeable(request: Request, update_id: int) -> PlacedUpdate:
     placed = get_update(request.tx, request.actor, update_id)
-    placed.require_changeable_by(request.actor)
+    require_changeable(request.tx, request.actor, placed)
     return placed

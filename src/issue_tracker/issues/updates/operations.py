@@ -12,14 +12,14 @@ from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.companies.queries import Company
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import update_companies, updates
-from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Readers, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.assignments import refuse_repeated
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.models import IssueHead
-from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments, list_members
-from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, has_hidden_companies
+from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
+from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, require_changeable
 from issue_tracker.names import UpdateText
 from issue_tracker.status import Status
 
@@ -112,10 +112,7 @@ def _lock(tx: Connection, actor: Actor, update_id: int) -> tuple[PlacedUpdate, I
     """Returns the update that is to be changed, and its issue, locked."""
     issue = get_issue_head_by_id(tx, actor, get_update(tx, actor, update_id).issue_id, lock=True)
     found = get_update(tx, actor, update_id)
-    found.require_changeable_by(actor)
-    for_all = found.company_ids is None
-    if has_hidden_assignments(tx, actor, issue.issue_id) if for_all else has_hidden_companies(tx, actor, update_id):
-        raise Forbidden("You cannot see all companies that this update is for; ask someone who can.")
+    require_changeable(tx, actor, found)
     return found, issue
 
 

@@ -19,6 +19,7 @@ from issue_tracker.database.tables import assignments, companies, issues, update
 from issue_tracker.errors import Forbidden, NotFound
 from issue_tracker.events.catalog import EventActor
 from issue_tracker.integers import LARGEST_ID
+from issue_tracker.issues.queries.issue import has_hidden_assignments
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -40,15 +41,6 @@ class PlacedUpdate(msgspec.Struct, frozen=True):
     update: Update
     issue_id: int
     company_ids: frozenset[int] | None
-
-    def may_be_changed_by(self, actor: Actor) -> bool:
-        """Returns whether the actor is its author or a super admin."""
-        return actor.super_admin or (actor.user_id is not None and actor.user_id == self.update.actor.id)
-
-    def require_changeable_by(self, actor: Actor) -> None:
-        """Raises Forbidden unless `may_be_changed_by`."""
-        if not self.may_be_changed_by(actor):
-            raise Forbidden("Only its author and super admins can change an update.")
 
 
 class UpdateFilters(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,9 +154,28 @@ def list_ids_for_all(tx: Connection, actor: Actor, issue_id: int) -> list[int]:
     return list(tx.execute(query.order_by(updates.c.update_id), access_values(tx, access)).scalars())
 
 
-def has_hidden_companies(tx: Connection, actor: Actor, update_id: int) -> bool:
-    """Returns whether an update for some companies is also for one that the actor may not see."""
-    query = select(update_companies.c.company_id).where(update_companies.c.update_id == update_id)
+def require_changeable(tx: Connection, actor: Actor, placed: PlacedUpdate) -> None:
+    """Raises Forbidden unless the actor is the author of an update or a super admin, and may see all companies that it
+    is for.
+    """
+    if not (actor.super_admin or (actor.user_id is not None and actor.user_id == placed.update.actor.id)):
+        raise Forbidden("Only its author and super admins can change an update.")
+    for_all = placed.company_ids is None
+    if has_hidden_assignments(tx, actor, placed.issue_id) if for_all else _has_hidden_companies(tx, actor, placed):
+        raise Forbidden("You cannot see all companies that this update is for; ask someone who can.")
+
+
+def is_changeable(tx: Connection, actor: Actor, placed: PlacedUpdate) -> bool:
+    """Returns whether the actor may change an update (`require_changeable`)."""
+    try:
+        require_changeable(tx, actor, placed)
+    except Forbidden:
+        return False
+    return True
+
+
+def _has_hidden_companies(tx: Connection, actor: Actor, placed: PlacedUpdate) -> bool:
+    query = select(update_companies.c.company_id).where(update_companies.c.update_id == placed.update.update_id)
     return any(not actor.company_access.allows(company_id) for company_id in tx.execute(query).scalars())
 
 
