@@ -1,5 +1,7 @@
 """Conflicting edits by two people: the page says who changed the text and when, and lets the user choose a version."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
@@ -80,6 +82,7 @@ def test_only_edited_fields_conflict_or_are_overwritten(world: World, browse: Br
 
     conflict = page.locator("#edit-conflict")
     expect(conflict).to_contain_text("Omar Reyes changed this")
+    expect(conflict.get_by_role("listitem")).to_have_text(["Tags: relay"])  # nothing about fields without a conflict
     expect(page.get_by_label("Description")).to_have_value("As Ada saw it")
     conflict.get_by_text("Keep mine").click()
 
@@ -87,6 +90,31 @@ def test_only_edited_fields_conflict_or_are_overwritten(world: World, browse: Br
     issue = world.client().call("GET", "/api/issues/Slower%20mail", 200)
     assert (issue["description"], issue["tags"], issue["severity"]) == ("As Ada saw it", ["mail"], "high")
     assert issue["owner"]["name"] == "Ada Lund"
+
+
+def test_a_conflict_shows_each_field_as_people_read_it(world: World, browse: Browse) -> None:
+    issue_id = world.given_issue("Slow mail", {"Contoso": "new"}, "As it was")
+    page = browse("tess", f"/issues/{issue_id}")
+    page.get_by_text("Edit this issue").click()
+    for label, value in (("Severity", "low"), ("Owner", "tess@helpdesk.example")):
+        page.get_by_label(label, exact=True).select_option(value)
+    for label, text in (("Name", "Mail is slow"), ("Description", "Mine"), ("Next update due", "2030-01-01T10:00")):
+        page.get_by_label(label, exact=True).fill(text)
+    change: dict[str, str] = {"new_name": "Slower mail", "description": "", "severity": "high"}
+    change |= {"owner": "ada@helpdesk.example", "next_update_at": "2031-02-03T04:05:00+00:00"}
+    world.client("omar").call("PUT", "/api/issues/Slow%20mail", 200, json=change)
+
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.locator("#edit-conflict").get_by_role("listitem")).to_have_text(
+        [
+            "Name: Slower mail",
+            "Description: none",
+            "Severity: High",
+            "Owner: Ada Lund",
+            re.compile(r"^Next update due: .*3 Feb 2031"),
+        ]
+    )
 
 
 def test_an_edited_field_of_a_refused_form_still_conflicts(world: World) -> None:

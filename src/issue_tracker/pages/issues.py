@@ -91,15 +91,25 @@ class ChosenStatus(msgspec.Struct):
     status: Status
 
 
+class EditConflict(msgspec.Struct, frozen=True):
+    """The fields that another user changed since a form was shown, and that its user has edited, too; and who last
+    changed one of them, and when.
+    """
+
+    by: str
+    at: str
+    fields: Sequence[str]
+
+
 class ChangedMeanwhile(AppError):
-    """Another user changed the same field since this form was shown (409); `conflict` is that change."""
+    """Another user changed the same fields since this form was shown (409)."""
 
     status = 409
     title = "Conflict"
 
-    def __init__(self, edit: Entry | None) -> None:
+    def __init__(self, edit: Entry | None, fields: Sequence[str]) -> None:
         super().__init__("Someone else changed this after you opened it.")
-        self.conflict = edit or Entry(actor="Someone", words=(), at="")
+        self.conflict = EditConflict(edit.by if edit else "Someone", edit.at if edit else "", fields)
 
 
 @routes.post("/issues/{issue_id}/edit", shown_by=show_issue, shown_as="edit", form=ShownForm({"new_name": "name"}))
@@ -116,7 +126,7 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
         wanted = edited | {"name": str(change.new_name), "description": change.description or ""}
         moved = [name for name in edited if held[name] not in (wanted[name], seen[name])]
         if moved:
-            raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id, moved))
+            raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id, moved), moved)
     changed = operations.update_issue(
         request.tx,
         request.actor,
