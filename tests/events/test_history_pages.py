@@ -91,7 +91,7 @@ def test_simultaneous_requests_are_one_entry_each(world: World) -> None:
 
     assert [entry for page in older for entry in page] == []
     assert len(first_page) == 61
-    assert [re.findall(r"set (.*) to .* on “(\w+)”", entry) for entry in first_page[-2:]] == [
+    assert [re.findall(r"set (.*) to .* in “(\w+)”", entry) for entry in first_page[-2:]] == [
         [("30 companies", "Mail")],
         [("30 companies", "VPN")],
     ]
@@ -104,7 +104,7 @@ def test_a_reused_request_id_is_another_request(world: World) -> None:
 
     (page,) = _pages(world.client(), "/activity")
 
-    assert [re.findall(r"set (\d) companies to (\w+) on", entry) for entry in page] == [
+    assert [re.findall(r"set (\d) companies to (\w+) in", entry) for entry in page] == [
         [("3", "Resolved")],
         [("3", "New")],
         [("3", "Resolved")],

@@ -32,7 +32,7 @@ def test_the_activity_has_links_and_filters_by_person_and_time(world: World, bro
     world.client("omar").call("PUT", "/api/issues/status", 200, json=body | {"status": "investigating"})
     page = browse("tess", "/activity", timezone_id="Asia/Tokyo")
     entries = page.locator(".history li")
-    expect(entries.first).to_contain_text("Omar Reyes set Contoso to Investigating on “Slow mail”")
+    expect(entries.first).to_contain_text("Omar Reyes set Contoso to Investigating in “Slow mail”")
     expect(entries.first.get_by_role("link", name="Slow mail")).to_have_attribute("href", f"/issues/{issue}")
     expect(entries.first.get_by_role("link", name="Contoso")).to_have_attribute("href", f"/companies/{company}")
     names = page.get_by_label("What happened").locator("option").all_inner_texts()

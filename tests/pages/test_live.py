@@ -199,7 +199,7 @@ def test_the_activity_counts_new_entries(world: World, browse: Browse) -> None:
     change(world, "Contoso", "resolved")
 
     page.get_by_role("button", name="Show 1 update").click()
-    expect(page.locator(".history li").first).to_contain_text("Omar Reyes set Contoso to Resolved on “Slow mail”")
+    expect(page.locator(".history li").first).to_contain_text("Omar Reyes set Contoso to Resolved in “Slow mail”")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

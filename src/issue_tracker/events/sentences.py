@@ -278,7 +278,7 @@ def _words(
             yield from ("for", ProperName(event.company_name)) if company and event.company_name else ()
         case EventType.ASSIGNMENT_UPDATED:
             yield f"{'set' if event.after else 'cleared'} {ASSIGNMENT_FIELDS[event.field or '']} of"
-            yield from (who, "on", issue_name) if issue and company else (who if company else issue_name,)
+            yield from (who, "in", issue_name) if issue and company else (who if company else issue_name,)
             yield from ("to", existing.owner(event.after)) if event.after and event.field == "owner" else ()
         case EventType.ASSIGNMENT_CREATED:
             yield from ("added", who) if company else ("added the company to", issue_name)
@@ -286,7 +286,7 @@ def _words(
             yield f"as {label}"
         case EventType.ASSIGNMENT_STATUS_CHANGED:
             yield from ("set", who if company else issue_name, f"to {label}")
-            yield from ("on", issue_name) if issue and company else ()
+            yield from ("in", issue_name) if issue and company else ()
         case EventType.ASSIGNMENT_DELETED:
             yield from ("removed", who) if company else ("removed the company from", issue_name)
             yield from ("from", issue_name) if issue and company else ()
