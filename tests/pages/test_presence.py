@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from issue_tracker.database.tables import presence
 from issue_tracker.retention import Retention
+from tests.chromium import ready
 from tests.clients import Client
 from tests.pages.conftest import Browse
 from tests.waiting import eventually
@@ -48,6 +49,20 @@ def test_other_viewers_are_listed(world: World) -> None:
     assert omar.post(f"/issues/{other}/presence", data={}, headers={"X-Fragment": "1"}).status_code == 404
     world.given_customer("cara", "Contoso")
     assert world.client("cara").post(f"/issues/{issue}/presence", data={}).status_code == 403
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_user_remains_present_if_one_of_two_tabs_is_closed(world: World, browse: Browse) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", f"/issues/{issue}")
+    other = page.context.new_page()
+    other.goto(f"/issues/{issue}")
+    ready(other)
+    with page.expect_response("**/presence"):
+        other.goto("/companies")
+    assert here(world.client("ada"), issue) == "Also viewing this issue: <bdi>Tess Ngo</bdi>"
+    page.goto("/companies")
+    eventually(lambda: here(world.client("ada"), issue) == "")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -4,6 +4,9 @@
 const BEAT = 30_000;
 const AWAY = 10 * 60_000;
 
+/** Milliseconds until this page reports again after another tab has left the issue, of which the server then knows. */
+const AFTER_OTHERS = 1_000;
+
 let lastInput = Date.now();
 
 /** @param {string} issueId */
@@ -26,8 +29,14 @@ export function startPresence(issueId) {
     lastInput = Date.now();
     beat();
   });
-  // The browser completes this request even while it closes the page.
-  addEventListener("pagehide", () => void post(path, { leave: "true" }));
+  // The server knows users and not their tabs: a tab that leaves the issue ends their presence, though another stays.
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel("issue-tracker-presence") : null;
+  channel?.addEventListener("message", ({ data }) => data === path && setTimeout(beat, AFTER_OTHERS));
+  addEventListener("pagehide", () => {
+    // The browser completes this request even while it closes the page.
+    void post(path, { leave: "true" });
+    channel?.postMessage(path);
+  });
 }
 
 /**
