@@ -120,6 +120,21 @@ def test_the_handover_works_without_scripts_and_with_limited_access(world: World
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_handover_counts_and_shows_later_changes(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/handover?hours=8")
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    set_status(world.client("omar"), "Slow mail", "Contoso", "resolved")
+    world.client("omar").call("POST", "/api/updates", 201, json={"issue_name": "Slow mail", "body": "It was the relay"})
+
+    page.get_by_role("button", name="Show 2 updates").click()
+
+    expect(page.locator(".story")).to_contain_text("set Contoso to Resolved")
+    expect(page.locator(".story")).to_contain_text("It was the relay")
+    expect(page.locator("#updates")).to_be_hidden()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_long_shift_fits_one_printed_sheet(world: World, browse: Browse) -> None:
     """Of 25 started, 25 changed and 25 ended issues and 20 overdue ones, everything is printed; of more, the rest is
     counted.

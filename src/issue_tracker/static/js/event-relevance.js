@@ -35,6 +35,9 @@ const UNDECIDABLE = [
   "unmovedDays",
 ];
 
+/** The types of events that are not those of the audit. */
+const IN_HISTORY = /^(assignment|issue|update)\./;
+
 const filtersOfPage = () => new URLSearchParams(location.search);
 
 /** @param {TrackerEvent} event */
@@ -68,6 +71,7 @@ export function isRelevant(event) {
   if (aboutCompany) return isAboutCompany(event, aboutCompany);
   if (document.getElementById("companies")) return isAboutAssignment(event) || event.type === "issue.deleted";
   if (!document.getElementById("updates")) return false;
+  if (location.pathname === "/handover") return IN_HISTORY.test(event.type);
   return location.pathname === "/activity" ? belongsInActivity(event) : belongsInList(event);
 }
 
@@ -85,7 +89,7 @@ function isAboutCompany(event, company) {
 function belongsInActivity(event) {
   const filters = filtersOfPage();
   const type = filters.get("type");
-  const matches = type ? type === event.type : /^(assignment|issue|update)\./.test(event.type);
+  const matches = type ? type === event.type : IN_HISTORY.test(event.type);
   // Older pages of the history do not change.
   return (
     matches &&
