@@ -11,6 +11,36 @@ from tests.pages.conftest import Browse
 from tests.world import World
 
 
+def test_a_form_that_is_sent_twice_adds_one_update(world: World) -> None:
+    """As by a double click before scripts have run, or without scripts."""
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    ids = world.given_companies("Contoso", "Fabrikam")
+    tess, omar = world.client("tess"), world.client("omar")
+
+    def bodies() -> list[str]:
+        return [one["body"] for one in tess.call("GET", "/api/updates?issueName=Slow%20mail", 200)["items"]]
+
+    form = {"body": "The relay is back", "status": "monitoring"}
+    note = {"note": "Called them", "on": [f"{issue}-{ids[name]}" for name in ids]}
+    for _ in range(2):
+        sent = tess.post(f"/issues/{issue}/updates", data=form)
+        assert (sent.status_code, sent.headers["location"]) == (303, f"/issues/{issue}#update-list")
+        tess.post("/assignments/note", data=note)
+    assert bodies() == ["Called them", "The relay is back"]
+
+    # A new status is set nevertheless.
+    tess.post(f"/issues/{issue}/updates", data=form | {"status": "resolved"})
+    assert {one["status"] for one in tess.call("GET", "/api/issues/Slow%20mail", 200)["assignments"]} == {"resolved"}
+
+    # What differs in its author, readers or companies is another update, as is the same one later.
+    omar.post(f"/issues/{issue}/updates", data=form)
+    for other in ({"public": "true"}, {"companies": "Contoso"}, {"companies": "Fabrikam"}):
+        tess.post(f"/issues/{issue}/updates", data=form | other)
+    world.clock.advance(minutes=2)
+    tess.post(f"/issues/{issue}/updates", data=form)
+    assert bodies().count("The relay is back") == 6
+
+
 def test_an_update_for_hidden_companies_cannot_be_edited(world: World) -> None:
     """The form says so before the author has typed anything."""
     issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})

@@ -4,15 +4,15 @@ An update is visible to actors who may see its issue and, if it is for some comp
 hidden companies are omitted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from issue_tracker.actor import Actor, CompanyAccess, require_helpdesk
-from issue_tracker.clock import Timestamp, iso
+from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.company_access.queries import access_values, of_visible_issue
 from issue_tracker.database.prepared import among, numbers
 from issue_tracker.database.tables import assignments, companies, issues, update_companies, updates
@@ -20,6 +20,12 @@ from issue_tracker.errors import Forbidden, NotFound
 from issue_tracker.events.catalog import EventActor
 from issue_tracker.integers import LARGEST_ID
 from issue_tracker.issues.queries.issue import has_hidden_assignments
+
+REPEATED = timedelta(minutes=1)
+"""How long after an update the same form is one that was sent twice."""
+
+MOST_COMPARED = 20
+"""Maximum number of updates that are compared with a form."""
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -140,6 +146,21 @@ def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
     if not found:
         raise NotFound(f"There is no update with the id {update_id}.")
     return found[0]
+
+
+def is_repeated(
+    tx: Connection, actor: Actor, issue_id: int, body: str, company_ids: Collection[int] | None, *, public: bool = False
+) -> bool:
+    """Returns whether the actor has just added this update to an issue, for the same companies (None: for all of them):
+    a form that is sent twice, such as by a double click, must not add two.
+    """
+    recent = UpdateFilters(issue_id=issue_id, written_since=now() - REPEATED)
+    return any(
+        placed.update.actor.id == actor.user_id
+        and (placed.update.body, placed.update.public) == (body, public)
+        and placed.company_ids == (None if company_ids is None else frozenset(company_ids))
+        for placed in list_updates(tx, actor, recent, limit=MOST_COMPARED).updates
+    )
 
 
 def list_ids_for_all(tx: Connection, actor: Actor, issue_id: int) -> list[int]:
