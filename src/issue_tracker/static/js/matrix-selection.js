@@ -1,6 +1,6 @@
 // The selected cells of the matrix: single ones, ranges, and whole rows or columns by their heads.
 import { all } from "./elements.js";
-import { placeOf } from "./places.js";
+import { nameOfCell } from "./places.js";
 import { showCount } from "./selection.js";
 
 /** @typedef {HTMLTableCellElement} Cell */
@@ -122,7 +122,7 @@ function rectangle(from, to) {
  * @param {boolean} selected
  */
 function select(cell, selected) {
-  const on = placeOf(cell)?.on;
+  const on = nameOfCell(cell);
   if (!on) return;
   if (selected) {
     state.selected.add(on);

@@ -104,6 +104,16 @@ function placeOfRow(row) {
 export const headOf = (cell) => cell.closest("table")?.tHead?.rows[0]?.cells[cell.cellIndex] ?? null;
 
 /**
+ * Returns the name of a cell's assignment in forms; null for the cell of a company group. Thousands of cells can be
+ * selected at once, so that nothing else about them is looked up.
+ * @param {HTMLTableCellElement} cell
+ */
+export function nameOfCell(cell) {
+  if (cell.matches(".g")) return null;
+  return `${cell.parentElement?.dataset.issue}-${headOf(cell)?.dataset.company}`;
+}
+
+/**
  * @param {HTMLTableCellElement} cell
  * @returns {Place}
  */
