@@ -34,3 +34,14 @@ def test_an_exception_also_applies_to_a_group_that_arrives_later(world: World, b
     page.get_by_label("Select the companies of").select_option("North")
     expect(page.locator("#picked")).to_have_text("1 selected")
     expect(contoso).not_to_be_checked()
+
+
+def test_a_long_name_of_a_group_leaves_no_gap(world: World, browse: Browse) -> None:
+    group = {"name": "Customers of the fibre ring " * 4, "company_names": ["Contoso"]}
+    world.client("ada").call("POST", "/api/company-groups", 201, json=group)
+    issue = world.given_issue("Slow mail", {"Contoso": "new"})
+    for width in (1440, 320):
+        page = browse("tess", f"/issues/{issue}", viewport={"width": width, "height": 800})
+        label, choice = page.locator(".select-group label").first, page.locator("#select-group")
+        ends = [each.evaluate("(element) => element.getBoundingClientRect().right") for each in (choice, label)]
+        assert ends[0] <= width - 16 and (width == 320 or ends[1] - ends[0] < 8), (width, ends)
