@@ -142,6 +142,8 @@ def test_an_unknown_company_is_not_found(four_issues: World, query: str) -> None
         ("cursor=nonsense", "cursor"),
         ("cursor=%00", "cursor"),
         ("format=xml", "format"),
+        *((f"{name}=null", name) for name in ("open", "overdue", "include", "format", "sort", "status", "limit")),
+        ("open=NULL", "open"),
         ("search=" + "x" * 256, "search"),
         ("search=a%00b", "search"),
         ("companyname=Contoso", "companyname"),

@@ -203,8 +203,8 @@ def test_the_list_is_filtered_and_paged(scene: World) -> None:
     following = tess.call("GET", response.links["next"]["url"], 200)
     assert following["total"] == 4 and [one["body"] for one in following["items"]] == ["1"]
     for wrong, status in (
-        ("limit=0", 422), ("limit=501", 422), ("cursor=x", 422), ("public=2", 422), ("sort=at", 422),
-        ("issueName=No", 404), ("companyName=No", 404),
+        ("limit=0", 422), ("limit=501", 422), ("cursor=x", 422), ("public=2", 422), ("public=null", 422),
+        ("sort=at", 422), ("issueName=No", 404), ("companyName=No", 404),
     ):  # fmt: skip
         tess.call("GET", f"{UPDATES}?{wrong}", status)
 

@@ -98,8 +98,7 @@ class _Parameter(msgspec.Struct, frozen=True):
     required: bool
     repeated: bool
     item: Any
-    number: bool
-    instant: bool
+    kind: inspect.Type
 
 
 @cache
@@ -111,22 +110,20 @@ def _parameters(type_: Hashable) -> dict[str, _Parameter]:
         repeated = get_origin(wanted) is list
         item = get_args(wanted)[0] if repeated else field.type
         kind = _inside(inspect.type_info(item))
-        number, instant = isinstance(kind, inspect.IntType), isinstance(kind, inspect.DateTimeType)
-        found[field.encode_name] = _Parameter(
-            field.encode_name, field.name, field.required, repeated, item, number, instant
-        )
+        found[field.encode_name] = _Parameter(field.encode_name, field.name, field.required, repeated, item, kind)
     return found
 
 
 def _read_parameter(text: str, parameter: _Parameter, errors: list[FieldError]) -> Any:
-    if parameter.instant:
+    if isinstance(parameter.kind, inspect.DateTimeType):
         # The plus sign of an offset arrives as a space if the client did not percent-encode it.
         text = re.sub(r" (?=\d\d:\d\d$)", "+", text)
-    # Strict, because the lenient mode would accept 1.0 for a number, and seconds since 1970 for an instant.
-    strict = parameter.number or parameter.instant
-    number = whole_number(text) if parameter.number else None
+    number = whole_number(text) if isinstance(parameter.kind, inspect.IntType) else None
     try:
-        return msgspec.convert(text if number is None else number, parameter.item, strict=strict, dec_hook=_text)
+        if isinstance(parameter.kind, inspect.BoolType):
+            return msgspec.convert(text, bool, strict=False)
+        # The lenient mode would accept null for None, 1.0 for a number, and seconds since 1970 for an instant.
+        return msgspec.convert(text if number is None else number, parameter.item, dec_hook=_text)
     except msgspec.ValidationError as refused:
         errors.append(FieldError(parameter.name, _message(text, parameter.item, refused)))
         return None
