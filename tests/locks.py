@@ -12,7 +12,7 @@ from tests.world import World
 T = TypeVar("T")
 
 # In a transaction, pg_stat_activity would not show processes that connect later.
-_WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
 
 
 def during(
@@ -31,7 +31,7 @@ def during(
             change(tx)
             acting = thread.submit(act)
             if world.engine == "postgresql":
-                eventually(lambda: acting.done() or tx.execute(_WAITING).scalar_one() > 0)
+                eventually(lambda: acting.done() or tx.execute(WAITING).scalar_one() > 0)
             if then is not None:
                 then(tx)
         return acting.result(30)

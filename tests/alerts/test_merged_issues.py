@@ -1,12 +1,18 @@
 """Alerts of merged issues clear what alerts opened, and do not overwrite changes by people."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
 import pytest
+from sqlalchemy import Connection, update
 
 from issue_tracker.actor import command_line
 from issue_tracker.alerts.queries import lock_alerts
+from issue_tracker.database.tables import alerts
 from issue_tracker.issues.queries.issue import get_issue_head
 from tests.alerts.test_alerts import clear, send, set_status, statuses
-from tests.locks import during
+from tests.locks import WAITING, during
+from tests.waiting import eventually
 from tests.world import World
 
 
@@ -70,3 +76,28 @@ def test_a_merge_and_a_report_do_not_block_each_other(world: World) -> None:
         lambda tx: get_issue_head(tx, actor, "Line down", lock=True),
     )
     assert statuses(world, "Outage") == {"Contoso": "investigating"}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_merge_also_locks_alerts_that_reach_the_issue_meanwhile(world: World) -> None:
+    """The merge waits for a report that brings its alert to the issue, and another report waits for the alert."""
+    monitor, actor = world.bearer("omar"), command_line("tests")
+    world.given_issue("Outage")
+    line = world.given_issue("Line down", {"Contoso": "investigating"})
+    send(monitor, issue="Elsewhere")
+
+    def bring(tx: Connection) -> None:
+        lock_alerts(tx, actor, 0, ["probe/contoso"])
+        get_issue_head(tx, actor, "Line down", lock=True)
+        tx.execute(update(alerts).values(issue_id=line))
+
+    with ThreadPoolExecutor(1) as thread:
+        clearing: list[Future[dict[str, Any]]] = []
+
+        def report_again(tx: Connection) -> None:
+            clearing.append(thread.submit(clear, monitor))
+            eventually(lambda: tx.execute(WAITING).scalar_one() > 1)
+
+        during(world, bring, lambda: merge(world, "Line down", "Outage"), report_again)
+        assert clearing[0].result(30)["action"] == "cleared"
+    assert statuses(world, "Outage") == {"Contoso": "resolved"}

@@ -31,13 +31,16 @@ from issue_tracker.issues.queries.issue import (
     has_hidden_assignments,
     list_members,
 )
-from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alerts_that_opened, lock_alerts_of
+from issue_tracker.issues.queries.opened_by_alerts import last_event, list_alerts_of, list_alerts_that_opened
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.issues.updates.operations import add_update
 from issue_tracker.issues.updates.queries import list_ids_for_all
 from issue_tracker.names import UPDATE_LIMIT, UpdateText
 from issue_tracker.new_names import Kind, forget
 from issue_tracker.status import Status
+
+LOCK_ATTEMPTS = 5
+"""How many times the locks of a merge are taken, if each time another alert has reached one of the issues meanwhile."""
 
 
 class MergedCompany(msgspec.Struct, frozen=True):
@@ -53,12 +56,17 @@ def lock_issues(tx: Connection, actor: Actor, source_id: int, target_id: int) ->
     """Returns the issue to merge and the one into which it is merged, locked in the order of their ids, so that merges
     in both directions wait for each other. Raises NotFound.
 
-    Their alerts are locked before, because a report locks its alert before the issue.
+    Their alerts are locked before, because a report locks its alert before the issue. An alert that reaches an issue
+    while this waits for the issue must not be locked after it: the locks are released, and taken again.
     """
-    lock_alerts_of(tx, actor, [source_id, target_id])
-    locked = {
-        issue_id: get_issue_head_by_id(tx, actor, issue_id, lock=True) for issue_id in sorted({source_id, target_id})
-    }
+    ids = sorted({source_id, target_id})
+    for left in reversed(range(LOCK_ATTEMPTS)):
+        with tx.begin_nested() as attempt:
+            held = list_alerts_of(tx, actor, ids, lock=True)
+            locked = {issue_id: get_issue_head_by_id(tx, actor, issue_id, lock=True) for issue_id in ids}
+            if held >= list_alerts_of(tx, actor, ids) or not left:
+                break
+            attempt.rollback()
     return locked[source_id], locked[target_id]
 
 

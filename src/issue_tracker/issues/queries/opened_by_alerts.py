@@ -29,11 +29,12 @@ last_event = (
 """The last event about the assignment of an alert, for the statement that stores it."""
 
 
-def lock_alerts_of(tx: Connection, actor: Actor, issue_ids: Sequence[int]) -> None:
-    """Locks all alerts of the issues until the end of the transaction, in the order in which reports lock them."""
+def list_alerts_of(tx: Connection, actor: Actor, issue_ids: Sequence[int], *, lock: bool = False) -> set[int]:
+    """Returns the ids of all alerts of the issues. `lock` locks them in the order in which reports lock them."""
     require_helpdesk(actor)
     query = select(alerts.c.alert_id).where(alerts.c.issue_id.in_(issue_ids))
-    tx.execute(query.order_by(alerts.c.namespace.desc(), alerts.c.key).with_for_update())
+    locking = query.order_by(alerts.c.namespace.desc(), alerts.c.key).with_for_update()
+    return set(tx.execute(locking if lock else query).scalars())
 
 
 def list_alerts_that_opened(tx: Connection, actor: Actor, issue_id: int) -> Mapping[int, Sequence[int]]:
