@@ -51,6 +51,22 @@ def test_similar_issues_are_listed_with_their_state(world: World, monkeypatch: p
         world.client().call("GET", "/api/similar-issues", 422, params=wrong)
 
 
+@pytest.mark.parametrize("enough", [find.ENOUGH, 2], ids=["by index", "newest"])
+def test_equally_similar_issues_are_in_a_fixed_order(
+    world: World, monkeypatch: pytest.MonkeyPatch, enough: int
+) -> None:
+    monkeypatch.setattr(find, "ENOUGH", enough)
+    for name in ("Line to north", "Line to south", "Line to coast"):
+        world.given_issue(name, {"Contoso": "new", "Fabrikam": "new"})
+    newest_first = ["Line to coast", "Line to south", "Line to north"]
+    assert [one["name"] for one in similar(world, "line to")] == newest_first
+    # On PostgreSQL, a change moves the row of its issue.
+    body = {"issue_name": "Line to coast", "company_name": "Fabrikam", "status": "resolved"}
+    world.client().call("PUT", "/api/issues/status", 200, json=body)
+    assert [one["name"] for one in similar(world, "line to")] == newest_first
+    assert [one["name"] for one in similar(world, "line to", limit=1)] == newest_first[:1]
+
+
 def test_the_same_name_is_found_behind_many_newer_ones(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find, "CANDIDATES", 3)
     monkeypatch.setattr(find, "ENOUGH", 3)

@@ -73,6 +73,9 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
     if exact is not None:
         # Newer issues with the same words in their names may be more than the candidates.
         rows.append((exact.issue_id, exact.name, key(exact.name)))
+    # Of equally similar names, the newest comes first. PostgreSQL returns rows in the order in which they were last
+    # written, which would reveal hidden changes.
+    rows.sort(key=lambda row: -row[0])
     names = {issue_id: name for issue_id, name, _ in rows}
     found = {
         issue_id: FoundIssue(issue_id, names[issue_id], score)
