@@ -53,6 +53,23 @@ def test_views_can_be_personal_or_shared(world: World) -> None:
     world.client("mia").call("GET", "/api/views", 403)
 
 
+def test_a_super_admin_ends_the_sharing_of_a_view(world: World) -> None:
+    tess, omar, ada = (world.client(who) for who in ("tess", "omar", "ada"))
+    view = save(tess, "Ours", "open=true", shared=True)
+    path = f"/api/views/{view['view_id']}"
+    ada.call("PUT", path, 200, json={"start": True})
+    changed = ada.call("PUT", path, 200, json={"name": "Mine", "shared": False})
+    assert (changed["name"], changed["shared"], changed["owner"]["name"]) == ("Mine", False, "Tess Ngo")
+    assert (names(tess), names(omar), names(ada)) == (["Mine"], [], [])
+    assert ada.get("/start").headers["location"] == "/?open=true"
+    ada.call("PUT", path, 404, json={"shared": True})
+
+    by_page = f"/views/{save(tess, 'By page', shared=True)['view_id']}"
+    form = {"_csrf": ada.headers["X-CSRF-Token"], "name": "By page", "query": ""}
+    assert ada.post(by_page, data=form).headers["location"] == "/views"
+    assert (names(tess), names(ada)) == (["By page", "Mine"], [])
+
+
 @decided_in_python
 def test_an_invalid_view_changes_nothing(world: World) -> None:
     tess = world.client("tess")

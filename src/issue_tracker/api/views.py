@@ -134,7 +134,7 @@ def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:
     """Changes a view, and whether it is the start view of the user."""
     view = get_view(request.tx, request.actor, view_id)
     if (body.name, body.query, body.shared, body.shared_with_limited) != (None, None, None, None):
-        operations.update_view(
+        view = operations.update_view(
             request.tx,
             request.actor,
             view_id,
@@ -145,7 +145,8 @@ def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:
         )
     if body.start is not None and body.start != view.start:
         operations.choose_start_view(request.tx, request.actor, view_id if body.start else None)
-    return get_view(request.tx, request.actor, view_id)
+        view = msgspec.structs.replace(view, start=body.start)
+    return view
 
 
 def lasting(parameters: Sequence[tuple[str, str]]) -> str:
