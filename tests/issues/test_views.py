@@ -133,6 +133,27 @@ def test_a_view_reveals_nothing_hidden(world: World) -> None:
     assert names(tess) == ["by Omar", "everybody’s", "visible company"]
 
 
+def test_a_limited_token_sees_no_view_of_its_owner_that_may_name_hidden_companies(world: World) -> None:
+    tess, token = world.client("tess"), world.anonymous()
+    access = {"companies": ["Fabrikam"]}
+    body = {"name": "program", "scopes": ["read", "write"], "company_access": access}
+    token.headers["Authorization"] = f"Bearer {tess.call('POST', '/api/auth/tokens', 201, json=body)['token']}"
+    hidden = save(tess, "Contoso", "companyName=Contoso", start=True)
+    for more in ({"shared": True}, {"shared": True, "shared_with_limited": True}):
+        save(tess, f"Of Contoso {len(more)}", "companyName=Contoso", **more)
+    save(tess, "Open", "open=true", shared=True, shared_with_limited=True)
+    assert names(token) == ["Open"]
+    for method, change in (("PUT", {"start": True}), ("DELETE", None)):
+        token.call(method, f"/api/views/{hidden['view_id']}", 404, json=change)
+
+    made = save(token, "By program", "owner=me", start=True)
+    assert (made["start"], made["owner"]["name"], made["changeable"]) == (True, "Tess Ngo", True)
+    assert made in tess.call("GET", "/api/views", 200)["items"] and names(token) == ["Open"]
+    # If the owner sees no more than the token, neither do the views.
+    limit(world, "Fabrikam")
+    assert names(token) == names(tess) == ["By program", "Contoso", "Of Contoso 1", "Of Contoso 2", "Open"]
+
+
 def test_the_number_of_statements_does_not_grow_with_the_views_of_others(world: World) -> None:
     limit(world, "Fabrikam", "Contoso", who="tess")
     limit(world, "Fabrikam", who="omar")

@@ -116,18 +116,15 @@ def delete_saved_view(request: Request, view_id: int) -> Response:
 def save_view(request: Request, body: NewView) -> SavedView:
     """Saves a view, and makes it the start view of the user if the body says so."""
     query = _checked(request, body.query)
-    view = operations.create_view(
+    return operations.create_view(
         request.tx,
         request.actor,
         body.name,
         query,
         shared=body.shared,
         shared_with_limited=body.shared_with_limited,
+        start=body.start,
     )
-    if not body.start:
-        return view
-    operations.choose_start_view(request.tx, request.actor, view.view_id)
-    return get_view(request.tx, request.actor, view.view_id)
 
 
 def change_view(request: Request, view_id: int, body: ViewChange) -> SavedView:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from msgspec import structs
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -13,7 +12,7 @@ from issue_tracker.database.tables import saved_views, start_views
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
-from issue_tracker.issues.views.queries import SavedView, get_view
+from issue_tracker.issues.views.queries import SavedView, get_view, read_changed_view
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import require_visible
 
@@ -25,9 +24,17 @@ MOST_SHARED = 20
 
 
 def create_view(
-    tx: Connection, actor: Actor, name: Name, query: str, *, shared: bool = False, shared_with_limited: bool = False
+    tx: Connection,
+    actor: Actor,
+    name: Name,
+    query: str,
+    *,
+    shared: bool = False,
+    shared_with_limited: bool = False,
+    start: bool = False,
 ) -> SavedView:
-    """Saves a view of the actor. `shared_with_limited` has an effect only together with `shared`.
+    """Saves a view of the actor, who starts with it if `start` says so. `shared_with_limited` has an effect only
+    together with `shared`.
 
     Raises Invalid if the actor already has a view of this name, has MOST views or shares MOST_SHARED, or if the name
     contains an invisible character.
@@ -48,7 +55,10 @@ def create_view(
     except IntegrityError:
         raise _taken(name) from None
     record(tx, actor, [Change(type=EventType.VIEW_CREATED, after=name)], at)
-    return get_view(tx, actor, created_id(inserted))
+    view_id = created_id(inserted)
+    if start:
+        _start_with(tx, actor, view_id)
+    return read_changed_view(tx, actor, view_id)
 
 
 def update_view(
@@ -86,8 +96,7 @@ def update_view(
         raise _taken(wanted["name"]) from None
     renamed = None if wanted["name"] == view.name else view.name
     record(tx, actor, [Change(type=EventType.VIEW_UPDATED, before=renamed, after=wanted["name"])], at)
-    # Not read again: a super admin who ends the sharing of another user's view may no longer use it.
-    return structs.replace(view, **values | {"name": str(wanted["name"])})
+    return read_changed_view(tx, actor, view_id)
 
 
 def delete_view(tx: Connection, actor: Actor, view_id: int) -> None:
@@ -102,6 +111,10 @@ def choose_start_view(tx: Connection, actor: Actor, view_id: int | None) -> None
     require_helpdesk(actor)
     if view_id is not None:
         get_view(tx, actor, view_id)
+    _start_with(tx, actor, view_id)
+
+
+def _start_with(tx: Connection, actor: Actor, view_id: int | None) -> None:
     tx.execute(delete(start_views).where(start_views.c.user_id == actor.user_id))
     if view_id is not None:
         tx.execute(insert(start_views).values(user_id=actor.user_id, view_id=view_id))

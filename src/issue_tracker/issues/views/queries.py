@@ -3,7 +3,7 @@
 Users see their own views and the shared ones. The name and the filters of a view may name what its author sees. An
 actor with limited company access therefore sees the shared view of an author who sees more only if it is also shared
 with users who see less, and even then not if it filters by a company, a group or an owner unknown to the actor, or by a
-text.
+text. This also applies to a token that sees fewer companies than its owner.
 """
 
 from collections.abc import Sequence
@@ -69,6 +69,14 @@ def get_view(tx: Connection, actor: Actor, view_id: int) -> SavedView:
     return found[0]
 
 
+def read_changed_view(tx: Connection, actor: Actor, view_id: int) -> SavedView:
+    """Returns the view that the actor has just saved or changed, even if the actor may not use it from now on: a super
+    admin who ends the sharing of another user's view, or a token that sees fewer companies than its owner.
+    """
+    require_helpdesk(actor)
+    return _shown(actor, tx.execute(_views(actor).where(saved_views.c.view_id == view_id)).one())
+
+
 def find_start_view(tx: Connection, actor: Actor) -> SavedView | None:
     """Returns the view that the actor starts with; None if there is none or the actor may no longer use it."""
     require_helpdesk(actor)
@@ -100,26 +108,27 @@ def _visible(tx: Connection, actor: Actor, query: Select[Any]) -> list[SavedView
     if actor.company_access.all:
         shown = rows
     else:
-        others = [row for row in rows if row.user_id != actor.user_id]
-        known = _Known(tx, actor, others)
-        shown = [row for row in rows if row.user_id == actor.user_id or known.may_show(row)]
-    return [
-        SavedView(
-            view_id=row.view_id,
-            name=row.name,
-            query=row.query,
-            shared=bool(row.shared),
-            shared_with_limited=bool(row.shared_with_limited),
-            start=row.start is not None,
-            owner=Owner(row.user_id, row.author),
-            changeable=row.user_id == actor.user_id or actor.super_admin,
-        )
-        for row in shown
-    ]
+        known = _Known(tx, actor, rows)
+        shown = [row for row in rows if known.may_show(row)]
+    return [_shown(actor, row) for row in shown]
+
+
+def _shown(actor: Actor, row: Row[Any]) -> SavedView:
+    return SavedView(
+        view_id=row.view_id,
+        name=row.name,
+        query=row.query,
+        shared=bool(row.shared),
+        shared_with_limited=bool(row.shared_with_limited),
+        start=row.start is not None,
+        owner=Owner(row.user_id, row.author),
+        changeable=row.user_id == actor.user_id or actor.super_admin,
+    )
 
 
 class _Known:
-    """Which shared views of others an actor with limited company access may see: those that name nothing hidden.
+    """Which views an actor with limited company access may see: those that name nothing hidden. A token may see fewer
+    companies than its owner, whose own views are then like those of another user.
 
     Each company, group and owner is read once for all views.
     """
@@ -132,7 +141,7 @@ class _Known:
         self._answers: dict[tuple[str, str], bool] = {}
 
     def may_show(self, view: Row[Any]) -> bool:
-        """Returns whether this shared view is shown to the actor: it names nothing that is hidden from the actor."""
+        """Returns whether this view is shown to the actor: it names nothing that is hidden from the actor."""
         author = self._narrow.get(view.user_id)
         # The companies of an author who sees none have been taken away, and the view may name them.
         if author is not None and author.company_ids and author.company_ids <= self._visible:
