@@ -1,7 +1,8 @@
-"""Fixtures: a PostgreSQL cluster for the tests, a server on each database, the test data (`world`), and a movable
-clock.
+"""Fixtures: a PostgreSQL cluster for the tests, a server on each database, the test data (`world`), a movable clock,
+and the log.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
+from structlog.testing import capture_logs
 
 from issue_tracker import clock as clock_module
 from issue_tracker.auth import hashing, passwords
@@ -21,6 +23,7 @@ from issue_tracker.settings import Settings
 from tests.database.killing import Migrating
 from tests.engines import ENGINES
 from tests.forking import cheap_hasher
+from tests.logged import Logged
 from tests.made_once import run_folder
 from tests.postgresql import Cluster
 from tests.server import Server
@@ -127,6 +130,14 @@ def _logs_as_they_were() -> Iterator[None]:
     configuration = structlog.get_config()
     yield
     structlog.configure(**configuration)
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Logged]:
+    """What the product and its libraries log during the test."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    with caplog.at_level(logging.DEBUG), capture_logs([structlog.processors.format_exc_info]) as lines:
+        yield Logged(lines, caplog)
 
 
 @pytest.fixture

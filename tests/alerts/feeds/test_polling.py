@@ -2,7 +2,6 @@
 supplier's server sends.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from ipaddress import ip_network
@@ -27,6 +26,7 @@ from tests.alerts.feeds.supplier import (
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.alerts.test_rules import given_rule
 from tests.engines import decided_in_python
+from tests.logged import Logged
 from tests.world import World
 
 NAME = "Contoso Fibre: No connections"
@@ -174,24 +174,23 @@ HOSTILE = {
 
 
 @decided_in_python
-def test_hostile_feeds_change_nothing(world: World, supplier: Supplier, caplog: pytest.LogCaptureFixture) -> None:
+def test_hostile_feeds_change_nothing(world: World, supplier: Supplier, logged: Logged) -> None:
     given_feed(world, supplier.url)
     poller = Poller(world)
     supplier.show(statuspage(incident()))
     poller.poll()
     before, alerts = len(world.history()), listed(world)
-    with caplog.at_level(logging.DEBUG):
-        for number, (what, content) in enumerate(HOSTILE.items(), 1):
-            supplier.show(content.encode("utf-8", "surrogateescape"))
-            assert poller.poll(7 * 60) == 1, what
-            found = health(world)
-            assert found["failures"] == number and found["last_failure_at"] and len(found["failure"]) < 200, what
-            assert found["failure"].startswith("The feed ") and found["open_incidents"] == 1, (what, found["failure"])
-        for code, headers in ((500, {}), (302, {"Location": "http://127.0.0.1/"}), (204, {}), (403, {})):
-            supplier.code, supplier.headers = code, headers
-            poller.poll(7 * 60)
-            assert str(code) in health(world)["failure"]
-    assert "root:" not in caplog.text and "Traceback" not in caplog.text
+    for number, (what, content) in enumerate(HOSTILE.items(), 1):
+        supplier.show(content.encode("utf-8", "surrogateescape"))
+        assert poller.poll(7 * 60) == 1, what
+        found = health(world)
+        assert found["failures"] == number and found["last_failure_at"] and len(found["failure"]) < 200, what
+        assert found["failure"].startswith("The feed ") and found["open_incidents"] == 1, (what, found["failure"])
+    for code, headers in ((500, {}), (302, {"Location": "http://127.0.0.1/"}), (204, {}), (403, {})):
+        supplier.code, supplier.headers = code, headers
+        poller.poll(7 * 60)
+        assert str(code) in health(world)["failure"]
+    assert "root:" not in logged.text and "Traceback" not in logged.text
     assert len(world.history()) == before and listed(world) == alerts
     assert poller.counted("failed") == len(HOSTILE) + 4 and statuses(world, NAME)["Contoso"] == "investigating"
 

@@ -1,18 +1,14 @@
 """Alerts by e-mail, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
 
-import logging
 import time
-from collections.abc import Iterator, MutableMapping
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-import structlog
-from structlog.testing import capture_logs
 
 from tests.alerts.mail.sending import SENDER, Listening, given_mail_receiver, listening, message, send
 from tests.alerts.test_alerts import listed, statuses
 from tests.engines import decided_in_python
+from tests.logged import Logged
 from tests.world import World
 
 AWAY = {"Auto_Submitted": "auto-replied"}
@@ -45,20 +41,8 @@ def test_mail_opens_and_clears_an_issue(world: World, protocol: str) -> None:
         assert mail.counted("taken") == 3
 
 
-@pytest.fixture
-def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """The lines of the log, from the level info."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-    with capture_logs() as lines:
-        yield lines
-    structlog.configure(**before)
-
-
 @decided_in_python
-def test_only_addresses_of_receivers_are_recipients(
-    world: World, mail: Listening, logged: list[MutableMapping[str, Any]]
-) -> None:
+def test_only_addresses_of_receivers_are_recipients(world: World, mail: Listening, logged: Logged) -> None:
     address = given_mail_receiver(world)
     other = given_mail_receiver(world, "Backups")
     secret = address.partition("@")[0]
@@ -78,8 +62,8 @@ def test_only_addresses_of_receivers_are_recipients(
         ada.call("DELETE", f"/api/alert-receivers/{rmm['id']}", 204)
         assert client.data(message().encode())[0] == 550
     assert mail.counted("unknown_recipient") == 5 and listed(world) == []
-    unknown = [entry for entry in logged if entry["event"] == "mail for an unknown recipient"]
-    assert [entry["address"] for entry in unknown] == ["127.0.0.1"] * 5 and secret not in str(logged)
+    unknown = [entry for entry in logged.lines if entry["event"] == "mail for an unknown recipient"]
+    assert [entry["address"] for entry in unknown] == ["127.0.0.1"] * 5 and secret not in logged.text
 
 
 def test_a_message_is_accepted_once(world: World, mail: Listening) -> None:
@@ -190,10 +174,9 @@ HOSTILE: dict[str, str] = {
 
 
 @decided_in_python
-def test_hostile_messages_do_no_harm(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_hostile_messages_do_no_harm(world: World, logged: Logged) -> None:
     address = given_mail_receiver(world)
-    with ExitStack() as stack, caplog.at_level(logging.DEBUG):
-        mail = stack.enter_context(listening(world, mail_bytes=250_000))
+    with listening(world, mail_bytes=250_000) as mail:
         for what, content in HOSTILE.items():
             before = time.process_time()
             code, text = mail.send(address, content.encode("utf-8", "surrogateescape"))
@@ -204,7 +187,8 @@ def test_hostile_messages_do_no_harm(world: World, caplog: pytest.LogCaptureFixt
         assert mail.send(address, message(body=f"{'x' * 500}\r\n" * 600))[0] == 552
         assert mail.send(address, message())[0] == 250
         assert mail.counted("failed") == 0 and mail.counted("refused") >= 5
-    assert address.partition("@")[0] not in caplog.text and "script" not in caplog.text
+    assert address.partition("@")[0] not in logged.text and "script" not in logged.text
+    assert "Traceback" not in logged.text
     names = {alert["issue"] for alert in listed(world)}
     assert {"Line down", "<script>alert(1)</script>"} <= names
 

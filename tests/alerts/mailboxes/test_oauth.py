@@ -1,7 +1,6 @@
 """Mailboxes to which the server signs in with OAuth: a token endpoint issues access tokens for a client secret."""
 
 import json
-import logging
 import ssl
 import threading
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tests.alerts.mail.sending import message
 from tests.alerts.mailboxes.server import TOKEN, MailServer, Poller, given_mailbox, health, mail_server, mailbox
 from tests.alerts.test_alerts import statuses
 from tests.engines import decided_in_python
+from tests.logged import Logged
 from tests.world import World
 
 pytestmark = decided_in_python
@@ -81,7 +81,7 @@ def endpoint(tmp_path: Path, mail: MailServer) -> Iterator[TokenEndpoint]:
 
 
 def test_a_mailbox_is_read_with_an_access_token(
-    world: World, mail: MailServer, endpoint: TokenEndpoint, caplog: pytest.LogCaptureFixture
+    world: World, mail: MailServer, endpoint: TokenEndpoint, logged: Logged
 ) -> None:
     oauth = {"token_url": endpoint.url, "client_id": "7f1c", "scope": SCOPE, "password": SECRET}
     receiver_id = given_mailbox(world, mail, **oauth)
@@ -121,29 +121,28 @@ def test_a_mailbox_is_read_with_an_access_token(
     # Whatever goes wrong has a reason, which never contains the secret or the token.
     quoted = {"error": "invalid_client", "error_description": f"The secret {SECRET} is wrong."}
     expired = {"error": "invalid_client", "error_description": "AADSTS7000222: The secret has\x1b expired."}
-    with caplog.at_level(logging.DEBUG):
-        for answer, reason in (
-            (
-                (401, expired),
-                "issues no access token: status 401 (invalid_client: AADSTS7000222: The secret has expired.).",
-            ),
-            ((400, quoted), "status 400 (invalid_client)."),
-            ((302, b""), "status 302."),
-            ((200, b"<html>"), "status 200."),
-            ((200, {"access_token": f"{TOKEN}\x01\r\nA LOGOUT"}), "status 200."),
-            ((200, {"access_token": 7}), "status 200."),
-            ((200, b"[" * 100_000), "the response has more than 65,536 bytes."),
-            ((200, {"access_token": "another"}), "does not accept the user name and the access token."),
-        ):
-            endpoint.answer = answer
-            ada.call("PUT", here, 200, json=good)
-            assert poller.poll(0) == 1
-            assert reason in health(world)["failure"], health(world)["failure"]
+    for answer, reason in (
+        (
+            (401, expired),
+            "issues no access token: status 401 (invalid_client: AADSTS7000222: The secret has expired.).",
+        ),
+        ((400, quoted), "status 400 (invalid_client)."),
+        ((302, b""), "status 302."),
+        ((200, b"<html>"), "status 200."),
+        ((200, {"access_token": f"{TOKEN}\x01\r\nA LOGOUT"}), "status 200."),
+        ((200, {"access_token": 7}), "status 200."),
+        ((200, b"[" * 100_000), "the response has more than 65,536 bytes."),
+        ((200, {"access_token": "another"}), "does not accept the user name and the access token."),
+    ):
+        endpoint.answer = answer
         ada.call("PUT", here, 200, json=good)
-        assert Poller(world, mail, mailbox_allowed_networks="").poll(0) == 1
-        assert "issues no access token: 127.0.0.1 is not a public address" in health(world)["failure"]
-    assert "Traceback" not in caplog.text
-    assert not any(secret in caplog.text + str(health(world)) for secret in (SECRET, TOKEN))
+        assert poller.poll(0) == 1
+        assert reason in health(world)["failure"], health(world)["failure"]
+    ada.call("PUT", here, 200, json=good)
+    assert Poller(world, mail, mailbox_allowed_networks="").poll(0) == 1
+    assert "issues no access token: 127.0.0.1 is not a public address" in health(world)["failure"]
+    assert "Traceback" not in logged.text
+    assert not any(secret in logged.text + str(health(world)) for secret in (SECRET, TOKEN))
 
     # The page tries the endpoint, which is not permitted here, before it saves; and the password can return.
     page = f"/admin/alerts/receivers/{receiver_id}/mailbox"

@@ -1,6 +1,5 @@
 """Mailboxes are polled over IMAP: each message is processed once, by one process, whatever the server sends."""
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from tests.alerts.mailboxes.server import (
 )
 from tests.alerts.test_alerts import listed, statuses
 from tests.engines import decided_in_python
+from tests.logged import Logged
 from tests.world import World
 
 DOWN = message(Message_ID="<1@monitoring.example>")
@@ -210,7 +210,7 @@ def hostile(content: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_server_that_fails_changes_nothing(
-    world: World, mail: MailServer, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    world: World, mail: MailServer, tmp_path: Path, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver_id = given_mailbox(world, mail)
     poller = Poller(world, mail)
@@ -225,32 +225,31 @@ def test_a_server_that_fails_changes_nothing(
         assert text in found["failure"] and len(found["failure"]) <= 300 and found["failures"] == 1, found["failure"]
         assert PASSWORD not in found["failure"]
 
-    with caplog.at_level(logging.DEBUG):
-        fails("does not accept the user name and the password", password="wrong")
-        fails("cannot be read", folder="Missing")
-        fails("is not a public address", own=Poller(world, mail, mailbox_allowed_networks=""))
-        fails("CERTIFICATE_VERIFY_FAILED", own=Poller(world, mail, mailbox_ca_file=""))
-        fails("certificate authorities", own=Poller(world, mail, mailbox_ca_file="/nowhere"))
-        other, replaced = tmp_path / "other", tmp_path / "authorities.pem"
-        other.mkdir()
-        replaced.write_bytes(mail.certificate.read_bytes())
-        own = Poller(world, mail, mailbox_ca_file=str(replaced))
-        ada.call("PUT", here, 200, json=mailbox(mail))
-        assert own.poll(0) == 1 and health(world)["failure"] is None
-        replaced.write_bytes(write_certificate(other)[0].read_bytes())
-        fails("CERTIFICATE_VERIFY_FAILED", own=own)
-        for what, content in HOSTILE.items():
-            for security in ("starttls", "tls"):
-                with hostile(content) as port:
-                    fails(f"127.0.0.1:{port} cannot be read", port=port, security=security)
-                    assert "Traceback" not in caplog.text, what
-        monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.POLL_SECONDS", 0.2)
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            port = silent.getsockname()[1]
-            fails("no response within 0.2 seconds", port=port)
-        fails("cannot be read: Connection refused.", port=port)
-        monkeypatch.undo()
-    assert PASSWORD not in caplog.text and "AUTHENTICATE" not in caplog.text
+    fails("does not accept the user name and the password", password="wrong")
+    fails("cannot be read", folder="Missing")
+    fails("is not a public address", own=Poller(world, mail, mailbox_allowed_networks=""))
+    fails("CERTIFICATE_VERIFY_FAILED", own=Poller(world, mail, mailbox_ca_file=""))
+    fails("certificate authorities", own=Poller(world, mail, mailbox_ca_file="/nowhere"))
+    other, replaced = tmp_path / "other", tmp_path / "authorities.pem"
+    other.mkdir()
+    replaced.write_bytes(mail.certificate.read_bytes())
+    own = Poller(world, mail, mailbox_ca_file=str(replaced))
+    ada.call("PUT", here, 200, json=mailbox(mail))
+    assert own.poll(0) == 1 and health(world)["failure"] is None
+    replaced.write_bytes(write_certificate(other)[0].read_bytes())
+    fails("CERTIFICATE_VERIFY_FAILED", own=own)
+    for what, content in HOSTILE.items():
+        for security in ("starttls", "tls"):
+            with hostile(content) as port:
+                fails(f"127.0.0.1:{port} cannot be read", port=port, security=security)
+                assert "Traceback" not in logged.text, what
+    monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.POLL_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        fails("no response within 0.2 seconds", port=port)
+    fails("cannot be read: Connection refused.", port=port)
+    monkeypatch.undo()
+    assert PASSWORD not in logged.text and "AUTHENTICATE" not in logged.text
     assert listed(world) == []
 
     # The delay is doubled after each failure. A success ends that.
