@@ -121,7 +121,8 @@ def test_a_bulk_change_is_all_or_nothing(outage: World) -> None:
 
     muller = outage.given_companies("Müller & Söhne")["Müller & Söhne"]
     outage.client("ada").call("PUT", f"/api/companies/{muller}", 200, json={"archived": True})
-    bulk(outage, 400, status="resolved", companies=["Contoso", "Müller & Söhne"])
+    for dry_run in (False, True):
+        bulk(outage, 400, status="resolved", companies=["Contoso", "Müller & Söhne"], dry_run=dry_run)
     assert stored(outage) == before
 
 

@@ -16,7 +16,7 @@ from issue_tracker.companies.queries import Company, lock_for_assignment
 from issue_tracker.database.prepared import Prepared, among, numbers
 from issue_tracker.database.tables import assignments, issues
 from issue_tracker.database.types import Id
-from issue_tracker.errors import FieldError, Invalid, NotFound
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import AssignmentTimes, Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.issues.models import IssueHead
@@ -238,18 +238,6 @@ def why_archived(archived: Sequence[Company]) -> str:
     """Returns why archived companies, of which there must be one, cannot be assigned."""
     are = "is archived and takes" if len(archived) == 1 else "are archived and take"
     return f"{', '.join(f'“{company.name}”' for company in archived)} {are} no new assignments"
-
-
-def refuse_repeated(companies: Sequence[Company], field: str, part: str = "") -> None:
-    """Raises Invalid for `field[1].part` and so on, if a company is listed twice."""
-    seen: set[int] = set()
-    repeated = []
-    for index, company in enumerate(companies):
-        if company.company_id in seen:
-            repeated.append(FieldError(f"{field}[{index}]{part}", f"“{company.name}” is listed twice"))
-        seen.add(company.company_id)
-    if repeated:
-        raise Invalid.of(repeated)
 
 
 _of_issue = assignments.c.issue_id == bindparam("issue_id", type_=Id)

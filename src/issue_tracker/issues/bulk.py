@@ -16,7 +16,6 @@ from issue_tracker.issues.assignments import (
     assign,
     change_statuses,
     refuse_archived,
-    refuse_repeated,
     touch_issue,
 )
 from issue_tracker.issues.models import IssueHead
@@ -61,11 +60,9 @@ def set_statuses(
     assigned are assigned, and those with the status `closed` are skipped. Neither applies to the companies in `named`.
     Returns one result for each company, in the given order, or by name. `restored` as for `change_statuses`. A dry run
     returns the same and changes nothing. `issue` must have been read with a lock in this transaction. Raises Invalid
-    for a company that is listed twice, and for an archived one that would have to be assigned.
+    for an archived company that would have to be assigned.
     """
     require_helpdesk(actor)
-    refuse_repeated(companies or (), "companies")
-    refuse_repeated(exclude, "exclude")
     excluded = {company.company_id for company in exclude}
     named_ids = {company.company_id for company in named}
     assigned = {member.company.company_id: member for member in list_members(tx, actor, issue.issue_id)}

@@ -18,7 +18,7 @@ from issue_tracker.database.tables import assignments, issues
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
-from issue_tracker.issues.assignments import NewAssignment, add, assign, refuse_repeated, touch_issue
+from issue_tracker.issues.assignments import NewAssignment, add, assign, touch_issue
 from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
 from issue_tracker.issues.former_names import add_former_name, remove_former_name
 from issue_tracker.issues.models import IssueHead, StoredFields
@@ -42,8 +42,8 @@ def create_issue(
     """Creates an issue with its assignments, and returns it. An empty description means none.
 
     Webhooks receive no message if `notify` is false. Raises Invalid for a name that is taken or has an invisible
-    character, for an external key that is taken, for a company that is listed twice or archived, and for an issue that
-    its creator would not see: one without companies, under limited company access.
+    character, for an external key that is taken, for an archived company, and for an issue that its creator would not
+    see: one without companies, under limited company access.
     """
     require_helpdesk(actor)
     require_visible("name", name)
@@ -51,7 +51,6 @@ def create_issue(
         raise Invalid.field(
             "companies", "must name at least one company, because you see only the issues of your companies"
         )
-    refuse_repeated([member.company for member in members], "companies", ".company_name")
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
     given = changed_fields(tx, StoredFields(), fields)
@@ -110,7 +109,6 @@ def update_issue(
     fields while it has companies that the actor may not see.
     """
     require_helpdesk(actor)
-    refuse_repeated([member.company for member in add_members], "add_companies", ".company_name")
     subject = Subject(issue.issue_id, issue.name)
     at = issue.time_of_change()
     changes: list[Change] = []

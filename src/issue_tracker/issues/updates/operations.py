@@ -15,7 +15,6 @@ from issue_tracker.database.tables import update_companies, updates
 from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Readers, Subject
 from issue_tracker.events.record import record
-from issue_tracker.issues.assignments import refuse_repeated
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
@@ -41,11 +40,10 @@ def add_update(
     Under limited company access, None means the visible companies of the issue. With a `status`, it is set for the
     companies: those in `named` are assigned if they are not, whereas others remain closed if they are, and change only
     from the statuses in `only_from`, if it is given. `issue` must have been read with a lock in this transaction.
-    Raises Invalid for a company that is listed twice, for one that is not assigned if there is no status, and for
-    an archived one that would have to be assigned.
+    Raises Invalid for a company that is not assigned if there is no status, and for an archived one that would have to
+    be assigned.
     """
     require_helpdesk(actor)
-    refuse_repeated(companies or (), "companies")
     if companies is not None and not companies:
         raise Invalid.field("companies", "must name at least one company; null means all companies of the issue")
     assigned = {member.company.company_id: member.company for member in list_members(tx, actor, issue.issue_id)}
