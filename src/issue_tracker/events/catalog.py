@@ -80,11 +80,6 @@ class EventType(StrEnum):
         """Whether only super admins may see events of this type."""
         return not self.value.startswith(("issue.", "assignment.", "update."))
 
-    @property
-    def about_update(self) -> bool:
-        """Whether events of this type concern an update, a text on an issue that does not change the issue itself."""
-        return self.value.startswith("update.")
-
 
 FAILURES = (
     EventType.SESSION_FAILED,

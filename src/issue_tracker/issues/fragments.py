@@ -26,6 +26,9 @@ from issue_tracker.issues.queries.matrix import MatrixRow, read_rows
 _Key = tuple[int, int, str]
 _Fragment = TypeVar("_Fragment", bytes, MatrixRow)
 
+LIMIT, LIMIT_OF_ROWS = 24 * 1024 * 1024, 12 * 1024 * 1024
+"""Total size of all issues as JSON, and of all rows of the matrix, in bytes."""
+
 ENTRY = 300
 """Approximate overhead of an entry, in bytes."""
 
@@ -73,14 +76,11 @@ class _Stored(Generic[_Fragment]):
 
 
 class FragmentCache:
-    """The cache. Safe to use from all threads. `limit` is the total size of all issues as JSON, `limit_of_rows` that of
-    all rows of the matrix, in bytes.
-    """
+    """The cache. Safe to use from all threads."""
 
-    def __init__(self, limit: int = 24 * 1024 * 1024, limit_of_rows: int = 12 * 1024 * 1024) -> None:
-        self._encoded = _Stored[bytes](limit, lambda fragment: ENTRY + len(fragment))
-        self._rows = _Stored[MatrixRow](limit_of_rows, lambda row: 2 * ENTRY + CELL * len(row.cells))
-        self._most_cells = limit_of_rows // 2 // CELL
+    def __init__(self) -> None:
+        self._encoded = _Stored[bytes](LIMIT, lambda fragment: ENTRY + len(fragment))
+        self._rows = _Stored[MatrixRow](LIMIT_OF_ROWS, lambda row: 2 * ENTRY + CELL * len(row.cells))
 
     def render(
         self, issue_list: IssueList, rows: Sequence[Row], *, store: bool = True, details: bool = False
@@ -116,7 +116,7 @@ class FragmentCache:
         if missing:
             new = {row.issue_id: row for row in read_rows(issue_list, missing, marked_before)}
             found = [new.get(row.issue_id) if known is None else known for row, known in zip(rows, found, strict=True)]
-            if sum(len(row.cells) for row in new.values()) <= self._most_cells:
+            if sum(len(row.cells) for row in new.values()) <= LIMIT_OF_ROWS // 2 // CELL:
                 self._rows.store({key: new[key[0]] for key in keys if key[0] in new})
         return [row for row in found if row is not None]
 

@@ -47,7 +47,7 @@ export function when(moment, now = new Date()) {
  * @param {Date} since
  * @param {Date} [now]
  */
-export function lasting(since, now = new Date()) {
+function lasting(since, now = new Date()) {
   const minutes = Math.floor((now.getTime() - since.getTime()) / 60_000);
   if (minutes < 1) return "just now";
   const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24, minutes % 60];
