@@ -60,6 +60,21 @@ def test_an_undo_leaves_what_others_changed_and_changed_back(world: World, tess:
     assert status_of(tess, "O’Neill’s Bar") == "new"
 
 
+def test_an_undo_leaves_what_others_undid_and_restored(world: World, tess: Client) -> None:
+    omar = world.client("omar")
+    move(tess, "investigating", "moved")
+    remove(tess, "removed", "Fabrikam")
+    move(omar, "resolved", "finished")
+    move(omar, "monitoring", "assigned", "Fabrikam")
+    for request_id in ("finished", "assigned", "undo-finished", "undo-assigned"):
+        assert undo(omar, request_id) == "1 undone."
+    [event] = tess.call("GET", "/api/events?requestId=undo-assigned", 200)["items"]
+    assert (event["type"], event["undoes"]) == ("assignment.deleted", "assigned")
+    for request_id in ("moved", "removed"):
+        assert undo(tess, request_id) == "Omar Reyes has changed it since; nothing was undone."
+    assert (status_of(tess), status_of(tess, "Fabrikam")) == ("resolved", "monitoring")
+
+
 def test_an_undo_leaves_an_assignment_that_others_have_added_to(world: World, tess: Client) -> None:
     move(tess, "new", "assigned", "O’Neill’s Bar")
     ticket = [{"system": "PSA", "key": "T-1"}]
@@ -191,7 +206,7 @@ def test_an_undo_leaves_out_companies_that_were_archived_since(world: World, tes
     faults = [f"{tess.call('GET', f'/api/issues/{name}', 200)['issue_id']}" for name in ("Fault", "Outage")]
 
     def remove_all(request_id: str, *places: str) -> None:
-        form = {"on": list(places), "status": "none"}
+        form = {"on": list(places), "status": "none", "note": "Sold"}
         removed = tess.post("/assignments/bulk", data=form, headers={"X-Request-ID": request_id})
         assert removed.status_code == 303, removed.text
 
@@ -200,6 +215,8 @@ def test_an_undo_leaves_out_companies_that_were_archived_since(world: World, tes
 
     contoso, fabrikam = f"{faults[0]}-{ids['Contoso']}", f"{faults[0]}-{ids['Fabrikam']}"
     remove_all("removed", contoso, fabrikam, f"{faults[1]}-{ids['Contoso']}")
+    found = tess.call("GET", "/api/events?requestId=removed", 200)["items"]
+    assert [(event["type"], event["note"]) for event in found] == [("assignment.deleted", "Sold")] * 3
     archive("Contoso", True)
     assert undo(tess, "removed") == "1 undone, 2 left because “Contoso” is archived."
     assert (status_of(tess), status_of(tess, "Fabrikam")) == (None, "new")
