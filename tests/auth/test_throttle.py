@@ -122,6 +122,13 @@ def test_a_success_resets_the_failures_before_it(behind_proxy: Addresses) -> Non
     for _ in range(3):
         behind_proxy.exhaust("192.0.2.1", 9)
         assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 200
+    # Neither those for another account at this address, nor those for this account elsewhere.
+    omar = CAST["omar"][0]
+    behind_proxy.exhaust("192.0.2.1", email=omar)
+    behind_proxy.exhaust("192.0.2.2")
+    assert behind_proxy.attempt("192.0.2.1", PASSWORD).status_code == 200
+    assert behind_proxy.attempt("192.0.2.1", PASSWORD, omar).status_code == 429
+    assert behind_proxy.attempt("192.0.2.2", PASSWORD).status_code == 429
 
 
 def test_the_count_is_stored_in_the_database(admin_url: str, tmp_path: Path) -> None:
