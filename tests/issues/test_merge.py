@@ -32,12 +32,22 @@ def test_a_merge_keeps_the_less_finished_status(scene: World) -> None:
     tried = tess.call("POST", MERGE, 200, json={"issue_name": "old", "into": "KEPT", "dry_run": True})
     assert names(tess) == ["Kept", "Old"] and len(scene.history()) == events
     scene.clock.advance(minutes=1)
-    merged = tess.call("POST", MERGE, 200, json={"external_key": "old", "into": "Kept"})
+    body, headers = {"external_key": "old", "into": "Kept"}, {"X-Request-ID": "merge"}
+    merged = tess.call("POST", MERGE, 200, json=body, headers=headers)
     expected = {"Acme Manufacturing": "closed", "Contoso": "investigating", "Fabrikam": "new"}
     for answer in (tried, merged, tess.call("GET", "/api/issues/Kept", 200)):
         assert {one["company_name"]: one["status"] for one in answer["assignments"]} == expected
         assert (answer["tags"], answer["severity"], answer["external_key"]) == (["lan", "wan"], "low", "old")
         assert answer["references"] == [REFERENCE]
+    # What the target got from the source is found and recorded.
+    assert names(tess, "tag=wan&reference=T-1") == ["Kept"]
+    recorded = tess.call("GET", "/api/events?requestId=merge&type=issue.updated", 200)["items"]
+    assert [(event["field"], event["from"], event["to"]) for event in recorded] == [
+        ("external_key", None, "old"),
+        ("references", None, '[{"system":"PSA","key":"T-1","url":null}]'),
+        ("tags", "lan", "lan, wan"),
+        ("merged", "Old", "Kept"),
+    ]
     # The source is no longer listed; its name and its number lead to the target, and its history is complete.
     assert names(tess) == ["Kept"] and names(tess, "words=old") == ["Kept"] and found(tess, "old") == "Kept"
     page = tess.get(f"/issues/{before['issue_id']}")
@@ -67,9 +77,13 @@ def test_a_merge_keeps_the_start_of_the_outage(world: World) -> None:
     world.given_issue("Kept", {"Fabrikam": "in_progress"})
     first = since("Kept")
     world.clock.advance(hours=1)
-    world.given_issue("Old", {"Contoso": "investigating", "Fabrikam": "new", "Acme Manufacturing": "new"})
+    old = {"Contoso": "investigating", "Fabrikam": "new", "Acme Manufacturing": "new", "Zürich (Nord)": "new"}
+    world.given_issue("Old", old)
     second = since("Old")
     world.clock.advance(hours=1)
+    # An archived company keeps its assignments.
+    archived = world.given_companies("Zürich (Nord)")["Zürich (Nord)"]
+    world.client("ada").call("PUT", f"/api/companies/{archived}", 200, json={"archived": True})
     for company, status in (("Contoso", "resolved"), ("Acme Manufacturing", "monitoring")):
         body = {"issue_name": "Kept", "company_name": company, "status": status}
         tess.call("PUT", "/api/issues/status", 200, json=body)
@@ -83,8 +97,11 @@ def test_a_merge_keeps_the_start_of_the_outage(world: World) -> None:
 
 def test_a_merge_records_the_owners_and_references_that_assignments_get(world: World) -> None:
     tess = world.client("tess")
-    world.given_issue("Fault", {"Contoso": "new"})
-    world.given_issue("Copy", {"Contoso": "new"})
+    world.given_issue("Fault", {"Contoso": "new", "Fabrikam": "new"})
+    world.given_issue("Copy", {"Contoso": "new", "Fabrikam": "new"})
+    for name, owner in (("Fault", "tess"), ("Copy", "omar")):
+        fabrikam = {"issue_name": name, "company_name": "Fabrikam", "status": "new"}
+        tess.call("PUT", "/api/issues/status", 200, json={**fabrikam, "owner": f"{owner}@helpdesk.example"})
     owned = {"issue_name": "Copy", "company_name": "Contoso", "status": "new", "owner": "omar@helpdesk.example"}
     tess.call("PUT", "/api/issues/status", 200, json={**owned, "references": [REFERENCE]})
     last = tess.call("GET", "/api/events?limit=1", 200)["items"][0]["event_id"]

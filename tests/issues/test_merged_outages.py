@@ -23,7 +23,9 @@ def test_an_outage_begins_with_the_earlier_one_even_if_the_status_remains(world:
     kept = members("Kept")
     trial = tess.call("POST", MERGE, 200, json={"issue_name": "Old", "into": "Kept", "dry_run": True})
     assert trial["name"] == "Kept" and members("Kept") == kept
-    tess.call("POST", MERGE, 200, json={"issue_name": "Old", "into": "Kept"})
+    merged = tess.call("POST", MERGE, 200, json={"issue_name": "Old", "into": "Kept"})
+    changed = [one["company_name"] for one in merged["assignments"] if one["updated_at"] == merged["updated_at"]]
+    assert changed == ["Acme Manufacturing", "Contoso"]
     assert members("Kept") == {
         "Contoso": ("new", old["Contoso"][1]),
         "Fabrikam": kept["Fabrikam"],
