@@ -176,6 +176,20 @@ def test_an_open_stream_follows_changes_of_the_access(scene: World) -> None:
             assert received(listening) == set(companies)
 
 
+def test_an_open_stream_of_a_limited_token_remains_limited(scene: World) -> None:
+    body = {"name": "one", "scopes": ["read"], "company_access": {"companies": ["Contoso"]}}
+    made = scene.client().call("POST", "/api/auth/tokens", 201, json=body)
+    program, ada = scene.anonymous(), scene.client("ada")
+    program.headers["Authorization"] = f"Bearer {made['token']}"
+    with Listening(program) as listening:
+        limit(scene, "Fabrikam", who="omar")  # applies the present access of all listeners
+        for company in ("Fabrikam", "Contoso"):
+            change = {"issue_name": "Shared", "company_name": company, "status": "resolved"}
+            ada.call("PUT", "/api/issues/status", 200, json=change)
+        listening.until(lambda: bool(listening.events))
+        assert [event["company_name"] for event in listening.events] == ["Contoso"]
+
+
 def test_a_webhook_receives_only_what_its_owner_sees(scene: World) -> None:
     ada, tess = scene.client("ada"), scene.client()
     ada.call("PUT", f"{USERS}/{user_id(scene, 'omar')}", 200, json={"role": "super_admin"})

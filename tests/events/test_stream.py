@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -129,6 +130,29 @@ def test_a_stream_ends_with_its_token(world: World) -> None:
     with Listening(client) as listener:
         world.client("tess").call("DELETE", f"/api/auth/tokens/{tokens[0]['id']}", 204)
         assert listener.ended.wait(6) and listener.clean_end
+
+
+def test_a_stream_ends_when_its_token_expires(world: World) -> None:
+    ada = world.client("ada")
+    omar = next(u for u in ada.call("GET", "/api/users", 200)["items"] if u["email"] == CAST["omar"][0])
+    end = (world.clock.now() + timedelta(hours=1)).isoformat()
+    body = {"name": "short", "scopes": ["read"], "expires_at": end}
+    short = world.anonymous()
+    made = world.client("tess").call("POST", "/api/auth/tokens", 201, json=body)
+    short.headers["Authorization"] = f"Bearer {made['token']}"
+
+    def check(name: str, **time: float) -> None:
+        """Advances the clock. All credentials are checked before an event about a user is sent."""
+        world.clock.advance(**time)
+        world.client("ada").call("PUT", f"/api/users/{omar['user_id']}", 200, json={"name": name})
+
+    with Listening(short) as expiring, Listening(world.bearer("tess", "read", name="long")) as unused:
+        check("Omar Farouk", minutes=59)
+        assert not expiring.ended.wait(0.2)
+        check("Omar Sharif", minutes=2)
+        assert expiring.ended.wait(6) and expiring.clean_end and not unused.ended.is_set()
+        check("Omar Reyes", days=366)
+        assert unused.ended.wait(6) and unused.clean_end
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
