@@ -236,8 +236,9 @@ def test_a_code_confirms_a_session_once(world: World) -> None:
 
 
 def test_removing_the_last_factor_removes_the_recovery_codes(world: World) -> None:
-    tess = world.client("tess")
+    tess, omar = world.client("tess"), world.client("omar")
     enrol(world, client=tess)
+    enrol(world, "omar", omar)
     tess.call("POST", TOTP, 400, json={"name": "Authenticator app"})
     app = tess.call("POST", TOTP, 201, json={"name": "Tablet"})
     tess.call("POST", TOTP, 201, json={"name": "Watch"})
@@ -248,6 +249,7 @@ def test_removing_the_last_factor_removes_the_recovery_codes(world: World) -> No
     tess.call("DELETE", f"{FACTORS}/{factor['id']}", 204)
     tess.call("DELETE", f"{FACTORS}/{factor['id']}", 404)
     assert tess.call("GET", FACTORS, 200) == {"items": [], "total": 0, "recovery_codes_left": 0}
+    assert omar.call("GET", FACTORS, 200)["recovery_codes_left"] == 10
     other.call("GET", "/api/issues", 401)
     world.anonymous().call("POST", LOGIN, 200, json=credentials())
     tess.call("POST", f"{FACTORS}/recovery-codes", 400)

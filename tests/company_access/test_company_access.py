@@ -13,19 +13,23 @@ from tests.world import World
 def test_access_can_be_set_and_is_shown(world: World) -> None:
     ada, path = world.client("ada"), f"{USERS}/{user_id(world, 'tess')}"
     ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Fabrikam"]})
-    events = len(world.history(audit=True))
     assert {user["company_access"] for user in ada.call("GET", USERS, 200)["items"]} == {"all"}
+    ada.call("POST", "/api/company-groups", 201, json={"name": "South"})
+    of_omar = set_access(world, {"company_groups": ["South"], "companies": ["Fabrikam"]}, "omar")["company_access"]
+    events = len(world.history(audit=True))
 
     limited = {"company_groups": ["North"], "companies": ["Contoso", "Zürich (Nord)"]}
     body = {"company_access": {"company_groups": ["NORTH"], "companies": ["zürich (nord)", "contoso"]}}
     for _ in range(2):
         assert ada.call("PUT", path, 200, json=body)["company_access"] == limited
     shown = {user["email"]: user["company_access"] for user in ada.call("GET", USERS, 200)["items"]}
-    assert shown["tess@helpdesk.example"] == limited and shown["omar@helpdesk.example"] == "all"
+    assert shown["tess@helpdesk.example"] == limited and shown["ada@helpdesk.example"] == "all"
     assert ada.call("PUT", path, 200, json={"name": "T"})["company_access"] == limited
     nothing: dict[str, list[str]] = {"company_groups": [], "companies": []}
     assert ada.call("PUT", path, 200, json={"company_access": {}})["company_access"] == nothing
     assert ada.call("PUT", path, 200, json={"company_access": "all"})["company_access"] == "all"
+    shown = {user["email"]: user["company_access"] for user in ada.call("GET", USERS, 200)["items"]}
+    assert shown["omar@helpdesk.example"] == of_omar, "the access of another user is not changed"
     notes = [event.note for event in world.history(audit=True)[events:] if "access" in (event.note or "")]
     assert notes == [
         "tess@helpdesk.example (company access: groups: North; companies: Contoso, Zürich (Nord))",
