@@ -79,7 +79,7 @@ def test_messages_without_an_alert_change_nothing(world: World) -> None:
 
 @decided_in_python
 def test_only_the_complete_address_is_accepted(world: World) -> None:
-    path = given_receiver(world, "alertmanager")
+    path, another = given_receiver(world, "alertmanager"), given_receiver(world, "grafana")
     secret = path.rpartition("/")[2]
     wrong = f"{secret[:-1]}{'a' if secret[-1] != 'a' else 'b'}"
     for other in (
@@ -92,18 +92,22 @@ def test_only_the_complete_address_is_accepted(world: World) -> None:
         assert send(world, other, prometheus(True), 404)["detail"] == "There is no receiver with this address."
 
     ada = world.client("ada")
-    [receiver] = ada.call("GET", "/api/alert-receivers", 200)["items"]
+    receiver, _ = ada.call("GET", "/api/alert-receivers", 200)["items"]
     here = f"/api/alert-receivers/{receiver['id']}"
     renewed = ada.call("POST", f"{here}/rotate-secret", 200)["url"].removeprefix(world.server.settings.public_url)
     send(world, path, prometheus(True), 404)
     assert send(world, renewed, prometheus(True)) == {"received": 1, "opened": 1}
     assert ada.call("PUT", here, 200, json={"active": False})["active"] is False
     send(world, renewed, prometheus(True), 404)
+    assert send(world, another, MESSAGES[Kind.GRAFANA](True)) == {"received": 1, "kept": 1}
     ada.call("PUT", here, 200, json={"active": True})
     assert send(world, renewed, prometheus(True)) == {"received": 1, "kept": 1}
     ada.call("DELETE", here, 204)
     send(world, renewed, prometheus(True), 404)
-    assert listed(world) == [] and statuses(world) == {"Contoso": "investigating"}
+    # The other receiver and its alert remain.
+    assert [alert["receiver"] for alert in listed(world)] == ["The grafana"]
+    assert send(world, another, MESSAGES[Kind.GRAFANA](True)) == {"received": 1, "kept": 1}
+    assert statuses(world) == {"Contoso": "investigating"}
 
 
 @decided_in_python

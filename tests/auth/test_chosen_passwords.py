@@ -90,6 +90,7 @@ def test_only_a_hash_of_a_link_is_stored(world: World) -> None:
 @pytest.mark.parametrize("end", ["used", "replaced", "expired", "disabled", "given", "unknown"])
 def test_the_response_does_not_reveal_why_a_link_is_invalid(world: World, end: str) -> None:
     made, token = invite(world)
+    _, other = invite(world, email="otto@helpdesk.example", name="Otto Berg")
     path = f"/api/users/{made['user_id']}"
     match end:
         case "used":
@@ -112,6 +113,9 @@ def test_the_response_does_not_reveal_why_a_link_is_invalid(world: World, end: s
     refused = accept(world, token, "a different password")
     assert refused.status_code == 403 and "set-cookie" not in refused.headers
     sign_in(world, NEW["email"], "a different password", 401)
+    # The link of another user remains valid until it expires, and changes the password of this user only.
+    assert accept(world, other).status_code == (403 if end == "expired" else 303)
+    sign_in(world, CAST["omar"][0], PASSWORD)
 
 
 def test_a_link_is_valid_until_it_expires(world: World) -> None:

@@ -44,10 +44,18 @@ def test_the_name_of_a_company_is_taken_regardless_of_case(world: World) -> None
 
 def test_a_company_is_renamed_and_found_by_its_new_name(world: World) -> None:
     admin, ids = world.client("ada"), world.given_companies("Contoso", "Fabrikam")
+    for issue, company in (("Slow mail", "Contoso"), ("Broken phones", "Fabrikam")):
+        world.given_issue(issue, {company: "new"})
+
+    def etags() -> list[str]:
+        return [admin.get(f"/api/issues/{issue}").headers["ETag"] for issue in ("Slow mail", "Broken phones")]
+
+    before = etags()
     path = f"/api/companies/{ids['Contoso']}"
     assert admin.call("PUT", path, 200, json={"name": "CONTOSO"})["name"] == "CONTOSO"
     assert admin.call("PUT", path, 200, json={"name": "Contoso Ltd."})["name"] == "Contoso Ltd."
     assert admin.call("PUT", path, 400, json={"name": "fabrikam"})["errors"][0]["field"] == "name"
+    assert [old == new for old, new in zip(before, etags(), strict=True)] == [False, True]
     world.client().call("GET", "/api/issues?companyName=contoso", 404)
     world.client().call("GET", "/api/issues?companyName=contoso%20ltd.", 200)
 

@@ -89,6 +89,8 @@ def test_all_invalid_fields_are_reported(world: World) -> None:
 def test_a_webhook_can_be_changed_and_deleted(world: World) -> None:
     ada = world.client("ada")
     contoso = world.given_companies("Contoso")["Contoso"]
+    other = _create(ada)
+    del other["secret"]
     path = f"/api/webhooks/{_create(ada)['id']}"
     wanted = {"event_types": ["issue.created"], "company_ids": [contoso], "active": False, "description": "x"}
     changed = ada.call("PUT", path, 200, json=wanted)
@@ -97,6 +99,7 @@ def test_a_webhook_can_be_changed_and_deleted(world: World) -> None:
     ada.call("POST", f"{path}/test", 400)
     ada.call("DELETE", path, 204)
     ada.call("GET", path, 404)
+    assert ada.call("GET", "/api/webhooks", 200)["items"] == [other]
     recorded = [e["type"] for e in ada.call("GET", "/api/events?limit=3", 200)["items"]]
     assert recorded == ["webhook.deleted", "webhook.updated", "webhook.created"]
 
@@ -121,7 +124,7 @@ def test_a_test_message_is_delivered_and_signed(world: World, receiver: Receiver
 
 def test_old_and_new_secret_both_sign_for_a_day(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
     ada = world.client("ada")
-    created = _create(ada, receiver.url)
+    created, other = _create(ada, receiver.url), _create(ada, receiver.url)
     path = f"/api/webhooks/{created['id']}"
     old, new = created["secret"], ada.call("POST", f"{path}/rotate-secret", 200)["secret"]
     assert old != new
@@ -129,11 +132,14 @@ def test_old_and_new_secret_both_sign_for_a_day(world: World, receiver: Receiver
     deliverer.deliver_due()
     for secret in (old, new):
         assert Webhook(secret).verify(receiver.messages[0].body, receiver.messages[0].headers)
+    ada.call("POST", f"/api/webhooks/{other['id']}/test", 202)
+    deliverer.deliver_due()
+    assert Webhook(other["secret"]).verify(receiver.messages[1].body, receiver.messages[1].headers)
     world.clock.advance(hours=25)
     ada = world.client("ada")
     ada.call("POST", f"{path}/test", 202)
     deliverer.deliver_due()
-    assert receiver.messages[1].headers["webhook-signature"].count("v1,") == 1
+    assert receiver.messages[2].headers["webhook-signature"].count("v1,") == 1
 
 
 def test_each_former_secret_signs_for_its_own_day(world: World, receiver: Receiver, deliverer: Deliverer) -> None:
@@ -169,11 +175,13 @@ def test_a_message_can_be_sent_again(world: World, receiver: Receiver, deliverer
     created = _create(ada, receiver.url)
     queued = ada.call("POST", f"/api/webhooks/{created['id']}/test", 202)
     deliverer.deliver_due()
+    ada.call("POST", f"/api/webhooks/{created['id']}/test", 202)
+    assert deliverer.deliver_due() == 1
     ada.call("POST", f"/api/webhooks/deliveries/{queued['id']}/redeliver", 202)
-    deliverer.deliver_due()
-    assert receiver.messages[0].id == receiver.messages[1].id
-    log = ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?limit=1", 200)
-    assert log["total"] == 1 and len(log["items"][0]["attempts"]) == 2
+    assert deliverer.deliver_due() == 1
+    assert receiver.messages[0].id == receiver.messages[2].id
+    log = ada.call("GET", f"/api/webhooks/{created['id']}/deliveries", 200)
+    assert log["total"] == 2 and [len(one["attempts"]) for one in log["items"]] == [1, 2]
     assert ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?before=1", 200)["items"] == []
 
 
