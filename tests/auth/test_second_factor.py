@@ -32,7 +32,8 @@ def events(world: World, type_: str) -> list[Any]:
 
 
 def test_an_app_is_required_after_it_was_set_up(world: World) -> None:
-    tess, other = world.client("tess"), world.client("tess")
+    tess, other, omar = world.client("tess"), world.client("tess"), world.client("omar")
+    begun = omar.call("POST", TOTP, 201)
     made = tess.call("POST", TOTP, 201)
     assert made.keys() == {"id", "secret", "otpauth_uri"} and len(made["secret"]) == 32
     assert made["otpauth_uri"].startswith("otpauth://totp/Issue%20Tracker:tess%40helpdesk.example?secret=")
@@ -44,6 +45,7 @@ def test_an_app_is_required_after_it_was_set_up(world: World) -> None:
     tess.call("POST", VERIFY, 404, json={"id": made["id"] + 1, "code": "000000"})
 
     app = enrol(world, client=tess)
+    omar.call("POST", VERIFY, 200, json={"id": begun["id"], "code": App(begun["secret"], []).code(world)})
     assert len(set(app.codes)) == 10
     other.call("GET", "/api/issues", 401)
     listed = tess.call("GET", FACTORS, 200)
@@ -62,10 +64,8 @@ def test_an_app_is_required_after_it_was_set_up(world: World) -> None:
     client.call("GET", "/api/issues", 200)
     assert tess.call("GET", FACTORS, 200)["items"][0]["last_used_at"] is not None
     assert events(world, "session.created")[-1].note == "from 127.0.0.1 (authenticator app)"
-    created = events(world, "factor.created")
-    assert [(event.actor_name, event.to_value, event.note) for event in created] == [
-        ("Tess Ngo", "Authenticator app", "totp")
-    ]
+    created = [(event.actor_name, event.to_value, event.note) for event in events(world, "factor.created")]
+    assert created == [(name, "Authenticator app", "totp") for name in ("Tess Ngo", "Omar Reyes")]
 
 
 @decided_in_python
@@ -202,7 +202,7 @@ def test_guesses_elsewhere_do_not_lock_out_a_known_browser(world: World) -> None
 
 def test_a_remembered_browser_needs_no_second_step_for_a_while(world: World) -> None:
     app, browser = enrol(world), world.anonymous()
-    enrol(world, "omar")
+    of_omar, known = enrol(world, "omar"), world.anonymous()
     second_step(browser, first_step(browser), app.code(world), remember_browser=True)
     assert browser.cookies.get("issue_tracker_device")
     browser.call("POST", LOGIN, 200, json=credentials())
@@ -213,9 +213,15 @@ def test_a_remembered_browser_needs_no_second_step_for_a_while(world: World) -> 
     world.clock.advance(days=world.server.settings.remembered_browser_days)
     second_step(browser, first_step(browser), app.code(world), remember_browser=True)
     csrf = browser.call("POST", LOGIN, 200, json=credentials())["csrf_token"]
+    second_step(known, first_step(known, "omar"), of_omar.code(world), remember_browser=True)
+    waiting = first_step(world.anonymous(), "omar")
     new = {"current_password": PASSWORD, "new_password": "staple battery horse"}
     browser.call("POST", "/api/auth/password", 204, json=new, headers={"X-CSRF-Token": csrf})
     browser.call("POST", LOGIN, 401, json=credentials(password="staple battery horse"))
+    # This ends nothing of another user.
+    known.call("POST", LOGIN, 200, json=credentials("omar"))
+    world.clock.advance(minutes=1)
+    second_step(world.anonymous(), waiting, of_omar.code(world))
 
 
 def test_a_code_confirms_a_session_once(world: World) -> None:

@@ -173,7 +173,8 @@ def test_browsers_are_listed_and_forgotten_by_their_users_and_by_super_admins(wo
     email, device = CAST["tess"][0], "issue_tracker_device"
     agents = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"}
     form = {"email": email, "password": PASSWORD}
-    here, there = world.anonymous(headers=agents), world.anonymous(headers=agents)
+    here, there, of_omar = (world.anonymous(headers=agents) for _ in range(3))
+    assert of_omar.post("/login", data=form | {"email": CAST["omar"][0]}).status_code == 303
     for browser in (here, there):
         assert browser.post("/login", data=form).status_code == 303
     own = here.call("GET", "/api/auth/devices", 200)
@@ -205,3 +206,4 @@ def test_browsers_are_listed_and_forgotten_by_their_users_and_by_super_admins(wo
     assert there.post("/login", data={"email": email, "password": PASSWORD}).status_code == 303
     ada.call("PUT", path.removesuffix("/devices"), 200, json={"password": CHOSEN})
     assert ada.call("GET", path, 200)["total"] == 0, "a password that is set for a user leaves no known browser"
+    assert of_omar.call("GET", "/api/auth/devices", 200)["total"] == 1, "the browser of another user remains known"

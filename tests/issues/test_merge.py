@@ -177,6 +177,39 @@ def test_the_names_of_a_merged_issue_are_known_only_with_one_of_its_companies(wo
     assert [found(omar, name) for name in ("Offline", "Outage", "Total outage")] == [None, "Last", "Last"]
 
 
+def test_a_merge_changes_no_other_issue(scene: World) -> None:
+    tess = scene.client("tess")
+    copy = scene.given_issue("Copy", {"Contoso": "new"})
+    scene.given_issue("Was apart", {"Contoso": "new"})
+    rename(tess, "Was apart", "Apart")
+    tess.call("POST", MERGE, 200, json={"issue_name": "Copy", "into": "Apart"})
+    tess.call("PUT", "/api/issues/Apart", 200, json={"tags": ["far"]})
+    tess.call("POST", "/api/updates", 201, json={"issue_name": "Apart", "body": "Elsewhere"})
+
+    def alert(key: str, state: str = "firing") -> str:
+        company = "Zürich (Nord)" if key == "Old" else "Contoso"
+        body = {"key": key, "state": state, "issue": key, "company": company}
+        return str(tess.call("POST", "/api/alerts", 200, json=body)["action"])
+
+    assert [alert(key) for key in ("Old", "Unchanged", "Changed")] == ["assigned", "opened", "opened"]
+    moved = {"issue_name": "Changed", "company_name": "Contoso", "status": "monitoring"}
+    tess.call("PUT", "/api/issues/status", 200, json=moved)
+    paths = (
+        *("/api/issues/Apart?include=details", "/api/issues/Was apart", "/api/issues/Copy", "/api/issues?tag=far"),
+        *("/api/updates?issueName=Apart", "/api/events?issueName=Apart", f"/issues/{copy}"),
+    )
+
+    def seen() -> list[tuple[str, str | None]]:
+        found = [tess.get(path) for path in paths]
+        return [("etag", found[0].headers["etag"]), *((one.text, one.headers.get("location")) for one in found)]
+
+    before = seen()
+    tess.call("POST", MERGE, 200, json={"issue_name": "Old", "into": "Kept"})
+    assert [one for one, other in zip(before, seen(), strict=True) if one != other] == []
+    # Alerts still clear what they opened, unless a person has changed it.
+    assert [alert(key, "resolved") for key in ("Unchanged", "Changed")] == ["cleared", "kept"]
+
+
 def test_an_invalid_merge_changes_nothing(scene: World) -> None:
     tess = scene.client("tess")
     for body, status in (

@@ -42,14 +42,16 @@ def test_a_template_is_created_changed_and_deleted(world: World) -> None:
     stored = {"tags": ["carrier", "wan"], "company_groups": ["North"], "company_names": ["Contoso"]}
     assert template == FIELDS | stored | {"template_id": template["template_id"]}
     path = f"/api/templates/{template['template_id']}"
+    other = ada.call("POST", "/api/templates", 201, json=FIELDS | {"name": "Other"})
 
-    cleared = {"name": "Lines", "severity": None, "company_groups": None, "first_update_public": False}
+    nothing: dict[str, Any] = {"severity": None, "company_groups": None, "company_names": None}
+    cleared = nothing | {"name": "Lines", "first_update_public": False}
     changed = ada.call("PUT", path, 200, json=cleared)
-    assert changed == template | cleared | {"company_groups": []}
+    assert changed == template | cleared | {"company_groups": [], "company_names": []}
     assert ada.call("PUT", path, 200, json={"name": None, "tags": ["wan", "carrier"]}) == changed
-    assert tess.call("GET", "/api/templates", 200) == {"items": [changed], "total": 1}
+    assert tess.call("GET", "/api/templates", 200) == {"items": [changed, other], "total": 2}
     small = ada.call("POST", "/api/templates", 201, json={"name": "Small"})
-    nothing: dict[str, Any] = {
+    nothing = {
         "name_pattern": None,
         "description": None,
         "severity": None,
@@ -65,12 +67,14 @@ def test_a_template_is_created_changed_and_deleted(world: World) -> None:
     }
     assert "already exists" in ada.call("PUT", path, 400, json={"name": "SMALL"})["detail"]
     ada.call("DELETE", path, 204)
+    assert tess.call("GET", "/api/templates", 200) == {"items": [other, small], "total": 2}
     for method in ("PUT", "DELETE"):
         ada.call(method, path, 404, **({"json": {}} if method == "PUT" else {}))
         tess.call(method, path, 403, **({"json": {}} if method == "PUT" else {}))
     assert audit(world) == [
         ("template.created", None, "Line failure", None),
-        ("template.updated", "Line failure", "Lines", "severity, company groups, first update public"),
+        ("template.created", None, "Other", None),
+        ("template.updated", "Line failure", "Lines", "severity, company groups, company names, first update public"),
         ("template.created", None, "Small", None),
         ("template.deleted", None, "Lines", None),
     ]
