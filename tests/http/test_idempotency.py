@@ -12,11 +12,12 @@ from issue_tracker.actor import Actor
 from issue_tracker.auth import tokens
 from issue_tracker.auth.sessions import require_running
 from issue_tracker.database.tables import idempotency_keys, sessions
-from issue_tracker.errors import Conflict
+from issue_tracker.errors import Conflict, Unavailable
 from issue_tracker.issues import operations
 from issue_tracker.server import stored_responses
 from tests.cases import cases
 from tests.clients import Client
+from tests.company_access.limits import set_access
 from tests.world import PASSWORD, World
 
 
@@ -130,13 +131,14 @@ def test_the_longest_key_is_stored(world: World) -> None:
     assert post(world.client(), "x" * 255, {"name": "Fault"}).headers["Idempotent-Replayed"] == "true"
 
 
-def test_an_unexpected_failure_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError(), 500), (Unavailable(), 503)], ids=["500", "503"])
+def test_a_failure_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError
+        raise error
 
     client = world.client()
     monkeypatch.setattr(operations, "create_issue", fail)
-    assert post(client, "k1", {"name": "Fault"}).status_code == 500
+    assert post(client, "k1", {"name": "Fault"}).status_code == status
     monkeypatch.undo()
     response = post(client, "k1", {"name": "Fault"})
     assert response.status_code == 201 and "Idempotent-Replayed" not in response.headers
@@ -155,6 +157,19 @@ def test_the_end_of_the_session_is_not_stored(world: World, monkeypatch: pytest.
     monkeypatch.undo()
     response = post(world.client(), "k1", body, "/api/auth/tokens")
     assert response.status_code == 201 and response.json()["token"], response.text
+
+
+def test_a_missing_confirmation_is_not_stored(world: World) -> None:
+    """The user confirms the session, and repeats the request."""
+    ada, path = world.client("ada"), "/api/company-groups/import"
+    ada.call("POST", "/api/company-groups", 201, json={"name": "North", "company_names": ["Contoso"]})
+    set_access(world, {"company_groups": ["North"]})
+    world.clock.advance(minutes=11)
+    body = {"csv": "company_name,group\nFabrikam,North\n"}
+    refused = post(ada, "k1", body, path)
+    assert (refused.status_code, refused.json()["reason"]) == (403, "confirmation_required")
+    ada.call("POST", "/api/auth/confirm", 204, json={"password": PASSWORD})
+    assert post(ada, "k1", body, path).json() == {"created": 0, "changed": 1, "unchanged": 0}
 
 
 def test_a_retry_during_the_first_request_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
