@@ -24,8 +24,8 @@ KEY_LIMIT = 255
 
 
 def has_key(request: Request) -> bool:
-    """Returns whether the request carries an Idempotency-Key that takes effect."""
-    return request.method == "POST" and request.identity is not None and request.header("idempotency-key") is not None
+    """Returns whether a request to an idempotent route carries an Idempotency-Key."""
+    return request.header("idempotency-key") is not None
 
 
 def once(request: Request, act: Callable[[], Response]) -> Response:
