@@ -14,7 +14,9 @@ from tests.world import World
 
 
 def updates(world: World) -> list[str]:
+    """Returns the texts on the issue, all of which are for the company of the alert only."""
     found: list[dict[str, Any]] = world.client().call("GET", "/api/updates?issueName=LineDown", 200)["items"]
+    assert [one["company_names"] for one in found] == [["Contoso"]] * len(found)
     return [update["body"] for update in found if not update["public"]]
 
 

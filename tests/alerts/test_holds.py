@@ -12,6 +12,8 @@ from tests.alerts.test_alerts import listed, statuses
 from tests.alerts.test_receivers import given_receiver, send
 from tests.alerts.test_rules import given_rule, message, wait
 from tests.clients import Client
+from tests.engines import decided_in_python
+from tests.server import serving
 from tests.waiting import eventually
 from tests.world import PASSWORD, World
 
@@ -161,6 +163,17 @@ def switch(world: World, *, on: bool) -> None:
     [receiver] = ada.call("GET", "/api/alert-receivers", 200)["items"]
     ada.call("POST", "/api/auth/confirm", 204, json={"password": PASSWORD})
     ada.call("PUT", f"/api/alert-receivers/{receiver['id']}", 200, json={"active": on})
+
+
+@decided_in_python
+def test_a_server_handles_alerts_when_they_are_due(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("issue_tracker.alerts.due.INTERVAL_SECONDS", 0.02)
+    path = given_receiver(world, "alertmanager")
+    given_rule(world, hold_minutes=10)
+    with serving(world.server.settings):
+        assert send(world, path, message()) == {"received": 1, "held": 1}
+        world.clock.advance(minutes=11)
+        eventually(lambda: issues(world.client()) == ["LineDown"])
 
 
 def test_a_receiver_that_is_switched_off_opens_nothing_when_a_hold_ends(world: World) -> None:
