@@ -211,6 +211,7 @@ def test_slow_guessing_is_limited_in_total_and_known_places_are_exempt(world: Wo
 
 def test_a_stolen_device_cookie_allows_no_more_than_other_attempts(behind_proxy: Addresses) -> None:
     device = behind_proxy.device("198.51.100.8")
+    assert behind_proxy.device("198.51.100.8", device="chosen-by-an-attacker") != "chosen-by-an-attacker"
     for number in range(10):
         assert behind_proxy.attempt(f"192.0.2.{number}", device=device).status_code == 401
     assert behind_proxy.attempt("192.0.2.99", PASSWORD, device=device).status_code == 429
