@@ -8,7 +8,7 @@ from issue_tracker.actor import CompanyAccess, command_line
 from issue_tracker.issues.views.operations import MOST_SHARED
 from issue_tracker.issues.views.queries import list_views
 from tests.clients import Client
-from tests.company_access.limits import limit
+from tests.company_access.limits import limit, set_access
 from tests.engines import decided_in_python
 from tests.events.statements import statements
 from tests.world import World
@@ -151,7 +151,13 @@ def test_a_limited_token_sees_no_view_of_its_owner_that_may_name_hidden_companie
     assert made in tess.call("GET", "/api/views", 200)["items"] and names(token) == ["Open"]
     # If the owner sees no more than the token, neither do the views.
     limit(world, "Fabrikam")
-    assert names(token) == names(tess) == ["By program", "Contoso", "Of Contoso 1", "Of Contoso 2", "Open"]
+    everything = ["By program", "Contoso", "Of Contoso 1", "Of Contoso 2", "Open"]
+    assert names(token) == names(tess) == everything
+    # Without any company, own views remain, which others no longer see.
+    limit(world, "Fabrikam", who="omar")
+    assert names(world.client("omar")) == ["Of Contoso 1", "Of Contoso 2", "Open"]
+    set_access(world, {"companies": []})
+    assert (names(tess), names(world.client("omar"))) == (everything, ["Open"])
 
 
 def test_the_number_of_statements_does_not_grow_with_the_views_of_others(world: World) -> None:

@@ -143,8 +143,9 @@ class _Known:
     def may_show(self, view: Row[Any]) -> bool:
         """Returns whether this view is shown to the actor: it names nothing that is hidden from the actor."""
         author = self._narrow.get(view.user_id)
-        # The companies of an author who sees none have been taken away, and the view may name them.
-        if author is not None and author.company_ids and author.company_ids <= self._visible:
+        companies = None if author is None else author.company_ids
+        # The companies of an author who sees none have been taken away, and the view may name them to others.
+        if companies is not None and companies <= self._visible and (companies or view.user_id == self._actor.user_id):
             return True
         if not view.shared_with_limited:
             return False
