@@ -138,7 +138,7 @@ class LimitSettings(ServerSettings, frozen=True, kw_only=True):
         int,
         Meta(
             ge=1,
-            description="Event streams of one user on each machine, in all of its server processes together. The "
+            description="Event streams of one user in all processes of one `serve` command together. The "
             "response to a further one is 429.",
         ),
     ] = 20
