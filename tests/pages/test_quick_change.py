@@ -115,3 +115,23 @@ def test_a_missing_response_reverts_the_change_and_is_reported(world: World, bro
     page.unroute("**/assignments/bulk")
     page.get_by_role("button", name="Try again").click()
     expect(row.locator(".status")).to_have_text("Closed")
+
+
+def test_a_later_change_withdraws_the_offer_to_try_an_earlier_one_again(world: World, browse: Browse) -> None:
+    world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    page = browse("tess", "/")
+    page.route("**/assignments/bulk", lambda route: route.abort())
+    for name in ("Contoso", "Fabrikam"):
+        page.get_by_role("row", name=name).locator(".status").focus()
+        page.keyboard.press("2")
+    offers = page.get_by_role("button", name="Try again")
+    expect(offers).to_have_count(2)
+    page.unroute("**/assignments/bulk")
+
+    page.keyboard.press("3")
+
+    expect(page.get_by_role("button", name="Undo")).to_have_count(1)
+    expect(offers).to_have_count(1)  # that of the other company
+    offers.click()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(2)
+    assert stored(world) == {"Contoso": "investigating", "Fabrikam": "in_progress"}

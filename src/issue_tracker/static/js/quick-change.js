@@ -45,6 +45,13 @@ let lastChange = null;
  */
 const offers = new Map();
 
+/**
+ * Removes the message about the last change of a place that failed, by the name of the place: trying that change again
+ * would revert a later one.
+ * @type {Map<string, () => void>}
+ */
+const failures = new Map();
+
 /** @param {(place: Place, note: string) => void} remove removes a company from an issue, after a confirmation */
 export function startQuickChange(remove) {
   startMenu((place, status, note) => (status === NOT_AFFECTED ? remove(place, note) : change(place, status, note)));
@@ -114,6 +121,7 @@ function newer(on, known) {
  * @returns {Promise<Known>}
  */
 async function set(place, status, note, known, isLast) {
+  failures.get(place.on)?.();
   try {
     const body = new URLSearchParams({ on: `${place.on}-${known.status ?? "none"}`, status, note, single: "1" });
     const { data } = await send("POST", "/assignments/bulk", body);
@@ -129,7 +137,8 @@ async function set(place, status, note, known, isLast) {
     if (!(error instanceof RequestError)) throw error;
     storeNote(place, note);
     const run = () => change(current(place), status, note);
-    toast(`${error.status ? "Not changed. " : ""}${error.message}`, { wrong: true, action: "Try again", run });
+    const message = `${error.status ? "Not changed. " : ""}${error.message}`;
+    failures.set(place.on, toast(message, { wrong: true, action: "Try again", run }));
     return known;
   }
 }
