@@ -116,6 +116,14 @@ def test_a_missing_response_reverts_the_change_and_is_reported(world: World, bro
     page.get_by_role("button", name="Try again").click()
     expect(row.locator(".status")).to_have_text("Closed")
 
+    page.route("**/undo", lambda route: route.abort())
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast.wrong")).to_contain_text("The server did not respond.")
+    page.unroute("**/undo")
+    page.get_by_role("button", name="Try again").click()
+    expect(row.locator(".status")).to_have_text("Investigating")
+    assert stored(world)["Contoso"] == "investigating"
+
 
 def test_a_later_change_withdraws_the_offer_to_try_an_earlier_one_again(world: World, browse: Browse) -> None:
     world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})

@@ -254,7 +254,9 @@ export async function undo(undoId) {
     toast(data.text);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    toast(error.message, { wrong: true });
+    // Without a status, no response has arrived; a refusal would only be repeated.
+    const retry = error.status ? {} : { action: "Try again", run: () => undo(undoId) };
+    toast(error.message, { wrong: true, ...retry });
   }
 }
 
