@@ -7,7 +7,6 @@ from starlette.responses import Response
 from issue_tracker.errors import Invalid
 from issue_tracker.http.request import Request
 from issue_tracker.issues.updates.operations import add_update
-from issue_tracker.issues.updates.queries import is_repeated
 from issue_tracker.names import UpdateText, parse_update
 from issue_tracker.pages.flash import COOKIE_LIMIT, Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form
@@ -39,10 +38,7 @@ def save_note(request: Request, selected: Sequence[SelectedIssue], text: UpdateT
     Raises Invalid for a company that the issue does not affect.
     """
     for each in selected:
-        ids = [company.company_id for company in each.companies]
-        if is_repeated(request.tx, request.actor, each.issue.issue_id, text, ids):
-            continue
-        add_update(request.tx, request.actor, each.issue, text, companies=each.companies)
+        add_update(request.tx, request.actor, each.issue, text, companies=each.companies, once=True)
     return f"Note saved for {number_of_companies(sum(len(each.companies) for each in selected))}."
 
 

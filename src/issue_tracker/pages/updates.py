@@ -1,18 +1,14 @@
 """The forms of updates: to add one on the page of its issue, to edit and to withdraw it."""
 
-from collections.abc import Collection, Sequence
-
 from starlette.responses import Response
 
 from issue_tracker.api.given_companies import update_audience
 from issue_tracker.api.updates import NewUpdate, UpdateChange
-from issue_tracker.companies.queries import Company
 from issue_tracker.http.request import Request
-from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
 from issue_tracker.issues.undo import undo_id
 from issue_tracker.issues.updates import operations
-from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, is_repeated, require_changeable
+from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, require_changeable
 from issue_tracker.pages.confirmations import confirmation
 from issue_tracker.pages.flash import Flash, flash_cookie, number_of_companies
 from issue_tracker.pages.forms import Form, FormView, ShownForm
@@ -51,48 +47,24 @@ def add(request: Request, form: Form, issue_id: int) -> Response:
         exclude=body.exclude,
     )
     before = _statuses(request, issue_id)
-    only_from = OPEN if body.status and body.status.open else None
-    if not _is_repeated(request, body, issue_id, audience.companies, before):
-        operations.add_update(
-            request.tx,
-            request.actor,
-            issue,
-            body.body,
-            public=body.public,
-            companies=audience.companies,
-            status=body.status,
-            named=audience.named,
-            only_from=only_from,
-        )
-    elif body.status:
-        set_statuses(
-            request.tx,
-            request.actor,
-            issue,
-            body.status,
-            companies=audience.companies,
-            only_from=only_from,
-            named=audience.named,
-        )
+    operations.add_update(
+        request.tx,
+        request.actor,
+        issue,
+        body.body,
+        public=body.public,
+        companies=audience.companies,
+        status=body.status,
+        named=audience.named,
+        only_from=OPEN if body.status and body.status.open else None,
+        once=True,
+    )
     changed = len(_statuses(request, issue_id).items() - before.items())
     if not (body.status and changed):
         return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, Flash("Update added.")))
     companies_set = f"{number_of_companies(changed)} set to {body.status.label}"
     flash = Flash(f"Update added. {companies_set}.", undo_id(request.actor))
     return redirect(f"/issues/{issue_id}#update-list", flash_cookie(request, flash))
-
-
-def _is_repeated(
-    request: Request,
-    body: NewUpdate,
-    issue_id: int,
-    companies: Sequence[Company] | None,
-    members: Collection[int],
-) -> bool:
-    """Returns whether the form was sent before. Under limited company access, no companies mean the visible members."""
-    ids = None if companies is None else [company.company_id for company in companies]
-    shown = members if ids is None and not request.actor.company_access.all else ids
-    return is_repeated(request.tx, request.actor, issue_id, body.body, shown, public=body.public)
 
 
 def _statuses(request: Request, issue_id: int) -> dict[int, Status]:

@@ -18,7 +18,7 @@ from issue_tracker.events.record import record
 from issue_tracker.issues.bulk import set_statuses
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import get_issue_head_by_id, list_members
-from issue_tracker.issues.updates.queries import PlacedUpdate, get_update, require_changeable
+from issue_tracker.issues.updates.queries import PlacedUpdate, find_repeated, get_update, require_changeable
 from issue_tracker.names import UpdateText
 from issue_tracker.status import Status
 
@@ -34,8 +34,10 @@ def add_update(
     status: Status | None = None,
     named: Sequence[Company] = (),
     only_from: Collection[Status] | None = None,
+    once: bool = False,
 ) -> PlacedUpdate:
-    """Adds a text to an issue, for these companies or, if None, for all; returns it.
+    """Adds a text to an issue, for these companies or, if None, for all; returns it. With `once`, the update is not
+    added, but its status set, if the actor has just added the same one (`find_repeated`).
 
     Under limited company access, None means the visible companies of the issue. With a `status`, it is set for the
     companies: those in `named` are assigned if they are not, whereas others remain closed if they are, and change only
@@ -52,6 +54,9 @@ def add_update(
     elif companies is not None:
         _refuse_unassigned([company for company in companies if company.company_id not in assigned], issue)
     audience = list(assigned.values()) if companies is None and not actor.company_access.all else companies
+    readers = None if audience is None else {company.company_id for company in audience}
+    if once and (repeated := find_repeated(tx, actor, issue.issue_id, body, readers, public=public)):
+        return repeated
     at = issue.time_of_change()
     inserted = tx.execute(
         insert(updates).values(
@@ -66,8 +71,8 @@ def add_update(
         )
     )
     update_id = created_id(inserted)
-    if audience:
-        rows = [{"update_id": update_id, "company_id": company.company_id} for company in audience]
+    if readers:
+        rows = [{"update_id": update_id, "company_id": company_id} for company_id in sorted(readers)]
         tx.execute(insert(update_companies), rows)
     added = get_update(tx, actor, update_id)
     record(tx, actor, [_change(EventType.UPDATE_CREATED, added, after=added)], at)

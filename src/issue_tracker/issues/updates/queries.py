@@ -22,10 +22,10 @@ from issue_tracker.integers import LARGEST_ID
 from issue_tracker.issues.queries.issue import has_hidden_assignments
 
 REPEATED = timedelta(minutes=1)
-"""How long after an update the same form is one that was sent twice."""
+"""How long after an update the same one counts as a form that was sent twice, such as by a double click."""
 
 MOST_COMPARED = 20
-"""Maximum number of updates that are compared with a form."""
+"""Maximum number of updates that are compared with another one."""
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -148,19 +148,18 @@ def get_update(tx: Connection, actor: Actor, update_id: int) -> PlacedUpdate:
     return found[0]
 
 
-def is_repeated(
-    tx: Connection, actor: Actor, issue_id: int, body: str, company_ids: Collection[int] | None, *, public: bool = False
-) -> bool:
-    """Returns whether the actor has just added this update to an issue, for the same companies (None: for all of them):
-    a form that is sent twice, such as by a double click, must not add two.
+def find_repeated(
+    tx: Connection, actor: Actor, issue_id: int, body: str, company_ids: Collection[int] | None, *, public: bool
+) -> PlacedUpdate | None:
+    """Returns the update of an issue that the actor has added within REPEATED with the same text and readers, for the
+    same companies (None: for all of them); None if there is none.
     """
     recent = UpdateFilters(issue_id=issue_id, written_since=now() - REPEATED)
-    return any(
-        placed.update.actor.id == actor.user_id
-        and (placed.update.body, placed.update.public) == (body, public)
-        and placed.company_ids == (None if company_ids is None else frozenset(company_ids))
-        for placed in list_updates(tx, actor, recent, limit=MOST_COMPARED).updates
-    )
+    for placed in list_updates(tx, actor, recent, limit=MOST_COMPARED).updates:
+        same = (placed.update.actor.id, placed.update.body, placed.update.public) == (actor.user_id, body, public)
+        if same and placed.company_ids == (None if company_ids is None else frozenset(company_ids)):
+            return placed
+    return None
 
 
 def list_ids_for_all(tx: Connection, actor: Actor, issue_id: int) -> list[int]:
