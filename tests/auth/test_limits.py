@@ -210,7 +210,7 @@ def test_only_failures_beyond_the_limit_are_deleted(world: World) -> None:
     after = world.history(audit=True)
     assert len([event for event in after if event.type == "session.failed"]) == 3
     pruned = [event for event in after if event.type not in ("session.failed", "data.pruned")]
-    assert pruned == before and after[-1].note == "1 failed sign-ins beyond the limit"
+    assert pruned == before and after[-1].note == "1 failed sign-in beyond the limit"
     Retention(world.database, settings).prune(now())
     assert world.history(audit=True) == after
 
