@@ -91,7 +91,7 @@ def _search(expression: str, data: Any, field: str) -> Any:
 
 @lru_cache(maxsize=200)
 def _compiled(expression: str) -> Any:
-    import jmespath  # type: ignore[import-untyped]  # noqa: PLC0415 -- not loaded at every start
+    import jmespath  # type: ignore[import-untyped]  # it has no types  # noqa: PLC0415 - not loaded at every start
 
     return jmespath.compile(expression)
 

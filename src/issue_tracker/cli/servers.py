@@ -158,7 +158,7 @@ def _run(loaded: Settings) -> None:
     from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
     from issue_tracker.server import shared_slots  # noqa: PLC0415
     from issue_tracker.server.connections import allow_descriptors  # noqa: PLC0415
-    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415 -- loads the server
+    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415 - loads the server
 
     options = server_options(loaded)
     allow_descriptors()
@@ -235,7 +235,7 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
 
     from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415
     from issue_tracker.alerts.receivers import find_receiver_by_id  # noqa: PLC0415
-    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415 -- loads the server
+    from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415 - loads the server
 
     _stop_cleanly()
     loaded = settings.load(database_url=database_url, mail_host=host, mail_port=port, mail_protocol=protocol)

@@ -25,7 +25,7 @@ def _tls_with(ca_file: str, content: bytes) -> ssl.SSLContext:
 
 def _new_context() -> ssl.SSLContext:
     """Returns a context that accepts TLS 1.2 and later: some builds of Python leave the minimum to the system."""
-    import httpcore  # noqa: PLC0415 - see outcomes.py
+    import httpcore  # noqa: PLC0415 - most servers send no requests
 
     context = httpcore.default_ssl_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -139,7 +139,7 @@ class ProviderClient:
 
     def claims(self, grant: Grant, at: datetime, *, nonce: str | None) -> dict[str, Any]:
         """Returns the verified claims of the ID token of a grant. Raises TokenRefused."""
-        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- not loaded at every start
+        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 - not loaded at every start
 
         if grant.id_token is None:
             raise TokenRefused("the provider sent no ID token")
@@ -203,7 +203,7 @@ class ProviderClient:
         return found
 
     def _fetch_keys(self, url: str) -> "KeySet":
-        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 -- not loaded at every start
+        from issue_tracker.auth.single_sign_on import tokens  # noqa: PLC0415 - not loaded at every start
 
         found = self._get(url, dict[str, Any]).get("keys")
         if not isinstance(found, list):
@@ -223,7 +223,7 @@ class ProviderClient:
             raise self._failed(f"{url}: {error}") from None
 
     def _fetch(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> tuple[int, bytes]:
-        from issue_tracker.outbound import requests  # noqa: PLC0415 -- not loaded at every start
+        from issue_tracker.outbound import requests  # noqa: PLC0415 - not loaded at every start
 
         try:
             found = requests.fetch(
@@ -240,7 +240,7 @@ class ProviderClient:
         return found.code, found.body
 
     def _granted(self, request: Any) -> Grant:
-        from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415 -- not loaded at every start
+        from authlib.oauth2.base import OAuth2Error  # noqa: PLC0415 - not loaded at every start
 
         try:
             grant = msgspec.convert(dict(request()), Grant)
@@ -256,7 +256,7 @@ class ProviderClient:
         return grant
 
     def _client(self) -> Any:
-        from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415 -- not loaded at every start
+        from authlib.oauth2.client import OAuth2Client  # noqa: PLC0415 - not loaded at every start
 
         provider = self.provider
         supported = self.metadata().token_endpoint_auth_methods_supported
