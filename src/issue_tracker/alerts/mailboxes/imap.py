@@ -166,7 +166,7 @@ _FAILURES = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AssertionE
 
 def _client(mailbox: MailboxSettings, stream: "Stream") -> Any:
     """Returns a client on a connection of `outbound`. The library itself would connect to any address."""
-    from imapclient import IMAPClient  # noqa: PLC0415 - as in `opened`
+    from imapclient import IMAPClient  # noqa: PLC0415 - most servers poll no mailbox
 
     # The library has no type annotations.
     class Client(IMAPClient):  # type: ignore[misc]
