@@ -135,7 +135,7 @@ class AssignmentOut(BaseModel):
     status_label: str
     updated_at: datetime
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy rejects decorated properties
     @property
     def updated_at_iso(self) -> datetime:
         return self.updated_at
@@ -150,12 +150,12 @@ class IssueOut(BaseModel):
     updated_at: datetime
     assignments: list[AssignmentOut]
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy rejects decorated properties
     @property
     def created_at_iso(self) -> datetime:
         return self.created_at
 
-    @computed_field  # type: ignore[prop-decorator]
+    @computed_field  # type: ignore[prop-decorator]  # mypy rejects decorated properties
     @property
     def updated_at_iso(self) -> datetime:
         return self.updated_at

@@ -167,8 +167,7 @@ def _open_standard_streams() -> None:
         (1, "stdout", "wb", "surrogateescape"),
         (2, "stderr", "wb", "backslashreplace"),
     ):
-        # Nobody closes a standard stream before the end of the process.
-        binary = open(number, mode, closefd=False)  # noqa: SIM115
+        binary = open(number, mode, closefd=False)  # noqa: SIM115 - nobody closes a standard stream before the end of the process
         by_line = name == "stderr" or binary.isatty()
         text = io.TextIOWrapper(binary, encoding="utf-8", errors=errors, newline="\n", line_buffering=by_line)
         setattr(sys, name, text)
@@ -226,7 +225,7 @@ def _end(program: Callable[[], object], at_exit: Callable[[], object]) -> NoRetu
         traceback.print_exc()
         code = 1
     # The interpreter waits for threads with this function, which has no public name and no type.
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # type: ignore[attr-defined]  # it has no public name, and no type
     at_exit()
     gc.collect()  # closes the connections to embedded databases, which removes their logs
     try:
@@ -240,6 +239,5 @@ def _end(program: Callable[[], object], at_exit: Callable[[], object]) -> NoRetu
 
 if __name__ == "__main__":
     _import_everything()
-    # The types say nothing about functions that are replaced; the replacement has the same parameters and result.
-    multiprocessing.util.spawnv_passfds = _fork_instead_of_executing  # type: ignore[assignment]
+    multiprocessing.util.spawnv_passfds = _fork_instead_of_executing  # type: ignore[assignment]  # with the same parameters and result
     _end(_next_program(socket.socket(fileno=int(sys.argv[1])), sys.argv[2]), atexit._run_exitfuncs)

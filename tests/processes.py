@@ -121,8 +121,7 @@ def new_interpreters() -> Iterator[None]:
     """In this block, `launch` executes COMMAND instead of forking a process that has imported everything: for tests of
     the start itself, or of the memory of a process.
     """
-    # It is a property of the block, whichever of its threads and fixtures start a command.
-    global _executing  # noqa: PLW0603
+    global _executing  # noqa: PLW0603 - a property of the block, whichever thread starts a command
     _executing = True
     try:
         yield

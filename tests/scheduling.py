@@ -12,8 +12,7 @@ ENGINE = re.compile(r"\[(?:.*-)?(sqlite|postgresql)\b")
 FOLDERS = ("tests/scim/", "tests/single_sign_on/")
 
 
-# pytest-xdist has no type annotations.
-class Together(LoadGroupScheduling):  # type: ignore[misc]
+class Together(LoadGroupScheduling):  # type: ignore[misc]  # pytest-xdist has no type annotations
     """Gives each test to the next free process, except that one process runs all tests on one database of a module that
     is marked `together`, and one runs all tests of each of a few folders.
 

@@ -24,7 +24,7 @@ OLD, NEW = "old-" + "o" * 40, "new-" + "n" * 40
 
 def keyring(url: str, **settings: str) -> Keyring:
     """Returns the keys that a new process with these settings finds."""
-    loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]
+    loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]  # settings as text, as in the environment
     database = Database(loaded)
     try:
         return ServerKey(database, loaded).keyring()

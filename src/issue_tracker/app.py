@@ -294,5 +294,5 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     if settings.metrics:
         app = RequestMetrics(app, app_state.metrics)
     if settings.trusted_proxies:
-        app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies)  # type: ignore[arg-type,assignment]
+        app = ProxyHeadersMiddleware(app, trusted_hosts=settings.trusted_proxies)  # type: ignore[arg-type,assignment]  # another ASGI type
     return app

@@ -75,8 +75,7 @@ def look_alike_key(name: str) -> str:
 
     It serves only for comparison. Names with an empty key are not compared.
     """
-    # Imported here, because only new names need it, and it would slow down the start of every process.
-    from disarm import skeleton_key  # noqa: PLC0415
+    from disarm import skeleton_key  # noqa: PLC0415 - only new names need it, and it slows the start
 
     # The library omits the one pair in the standard that is two letters wide.
     return skeleton_key(name, digit_policy="tr39").replace("m", "rn")

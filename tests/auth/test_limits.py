@@ -71,7 +71,7 @@ def test_a_sign_in_ends_the_session_that_it_replaces(world: World) -> None:
     for path, sent in (("/api/auth/login", {"json": omar}), ("/login", {"data": omar})):
         again = world.anonymous()
         headers = {"Cookie": f"issue_tracker_session={replaced}"}
-        assert again.post(path, headers=headers, **sent).status_code in (200, 303)  # type: ignore[arg-type]
+        assert again.post(path, headers=headers, **sent).status_code in (200, 303)  # type: ignore[arg-type]  # the keywords of any request
         old = world.anonymous()
         old.cookies.set("issue_tracker_session", replaced)
         assert old.get("/api/auth/session").status_code == 401

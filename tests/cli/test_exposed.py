@@ -19,7 +19,7 @@ ELSEWHERE = "192.0.2.1"
     ],
 )
 def test_missing_protection_is_logged_at_the_start(shared: Shared, settings: dict[str, str], warned: set[str]) -> None:
-    done = run("serve", "--host", ELSEWHERE, database_url=shared.migrated("sqlite"), **settings)  # type: ignore[arg-type]
+    done = run("serve", "--host", ELSEWHERE, database_url=shared.migrated("sqlite"), **settings)  # type: ignore[arg-type]  # text
     assert done.returncode == 1 and ELSEWHERE in done.stderr
     assert {word for word in ("TLS", "trusted proxy") if word in done.stderr} == warned
 

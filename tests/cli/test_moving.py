@@ -64,7 +64,7 @@ def filled(shared: Shared) -> Filled:
 
 def signing_secrets(url: str, **settings: str) -> list[str]:
     """Returns the secrets of all webhooks, decrypted by a server on this database; it also reads the refresh token."""
-    loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]
+    loaded = Settings(database_url=url, **settings)  # type: ignore[arg-type]  # settings as text, as in the environment
     database = Database(loaded)
     with database.read() as tx:
         stored = list(tx.execute(select(webhooks.c.secret).order_by(webhooks.c.id)).scalars())

@@ -210,7 +210,7 @@ def test_watch_prints_events_until_interrupted(environment: dict[str, str], tech
         stderr=subprocess.PIPE,
         text=True,
         # A shell that runs the tests in the background makes them and their children ignore the signal.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it only sets a signal handler
     )
     assert watching.stdout
     assert watching.stderr

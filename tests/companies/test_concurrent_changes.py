@@ -43,7 +43,7 @@ def test_a_company_that_is_being_archived_is_not_assigned(world: World, tess: Cl
         refused = during(
             world,
             archiving(ids, name),
-            lambda method=method, path=path, body=body: tess.call(method, path, 400, json=body),  # type: ignore[misc]
+            lambda method=method, path=path, body=body: tess.call(method, path, 400, json=body),  # type: ignore[misc]  # defaults have no type
         )
         assert f"“{name}” is archived" in refused["detail"]
     alert = {"key": "a", "state": "firing", "issue": "Mail", "company": "Four"}

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 import psycopg  # noqa: F401 - loaded before the forks
-from alembic import command  # noqa: F401
+from alembic import command  # noqa: F401 - loaded before the forks
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import event
@@ -116,8 +116,7 @@ def _load_scripts_once() -> None:
     def loaded(config: Config) -> ScriptDirectory:
         return scripts if config.get_main_option("script_location") == folder else load(config)
 
-    # The commands of Alembic offer no parameter for the scripts, so a method is replaced, which types do not allow.
-    ScriptDirectory.from_config = loaded  # type: ignore[method-assign]
+    ScriptDirectory.from_config = loaded  # type: ignore[method-assign]  # Alembic's commands have no parameter for the scripts
 
 
 def main() -> None:

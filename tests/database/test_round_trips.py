@@ -119,7 +119,7 @@ def test_prepared_statements_outlive_a_rollback_to_a_savepoint(world: World) -> 
 def test_a_connection_does_not_collect_prepared_statements(world: World) -> None:
     with world.database.read() as tx:
         for number in range(2 * PREPARED):
-            one = Prepared(lambda _, number=number: select(literal_column(str(number))))  # type: ignore[misc]
+            one = Prepared(lambda _, number=number: select(literal_column(str(number))))  # type: ignore[misc]  # defaults have no type
             assert one.scalar(tx) == number
         query = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'issue_tracker_%'"
         assert driver(tx).execute(query).fetchone()[0] <= PREPARED + 1

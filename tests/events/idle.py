@@ -59,7 +59,7 @@ def _until_all_have_it(client: httpx.Client, connections: list[socket.socket], s
     left = len(connections)
     while left:
         for key, _ in waiting.select(10):
-            assert b"assignment.status_changed" in key.fileobj.recv(65536)  # type: ignore[union-attr]
+            assert b"assignment.status_changed" in key.fileobj.recv(65536)  # type: ignore[union-attr]  # it is a socket
             waiting.unregister(key.fileobj)
             left -= 1
     return (time.perf_counter() - started) * 1000

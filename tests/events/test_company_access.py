@@ -211,7 +211,7 @@ def test_a_listener_that_a_batch_does_not_cover_reads_the_table(world: World, ac
     async def run() -> None:
         streamed = Streamed(world, limited=access)
         await streamed.stream.start()
-        streamed.stream._note_accesses = lambda: None  # type: ignore[method-assign]
+        streamed.stream._note_accesses = lambda: None  # type: ignore[method-assign]  # replaced for this test
         pieces = streamed.listen("limited")
         async with aclosing(pieces):
             await anext(pieces)

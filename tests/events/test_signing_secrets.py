@@ -83,7 +83,7 @@ def test_a_secret_of_another_key_is_not_used_and_is_logged(
 
 def test_a_key_can_be_replaced(migrated_url: str) -> None:
     settings = {"database_url": migrated_url, "log_level": "error", "deliver_webhooks": False}
-    with serving(Settings(**settings)) as server:  # type: ignore[arg-type]
+    with serving(Settings(**settings)) as server:  # type: ignore[arg-type]  # settings of different types
         world = World(server, Clock())
         ada = world.client("ada")
         hook = create(ada)

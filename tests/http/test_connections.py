@@ -34,7 +34,7 @@ def limited(shared: Shared, **limits: float) -> Iterator[Server]:
         database_url=shared.migrated("sqlite"),
         log_level="error",
         metrics=True,
-        **limits,  # type: ignore[arg-type]
+        **limits,  # type: ignore[arg-type]  # limits of different types
     )
     with serving(settings) as server:
         yield server

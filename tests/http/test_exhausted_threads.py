@@ -128,7 +128,7 @@ def test_the_stream_survives_an_unexpected_failure(
     def fail_once(*arguments: object, **options: object) -> object:
         for failure in failures:
             raise failure
-        return list_events(*arguments, **options)  # type: ignore[arg-type]
+        return list_events(*arguments, **options)  # type: ignore[arg-type]  # the arguments of the caller
 
     with Listening(client) as listener:
         monkeypatch.setattr(reader, "list_events", fail_once)

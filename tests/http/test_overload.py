@@ -39,7 +39,7 @@ def busy(
         metrics=True,
         threads=threads,
         database_wait_seconds=30,
-        **limits,  # type: ignore[arg-type]
+        **limits,  # type: ignore[arg-type]  # limits of different types
     )
     with serving(settings) as server, ThreadPoolExecutor(threads + 1) as senders:
         client = world.client("tess")

@@ -47,5 +47,5 @@ def test_only_machines_in_private_networks_are_considered_proxies(client: tuple[
     scope = {"type": "http", "headers": [(b"x-forwarded-for", b"203.0.113.9")], "client": client}
     # In a separate thread, because tests of pages leave a running event loop.
     with capture_logs() as logged, ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, layer(scope, application, application)).result()  # type: ignore[arg-type]
+        thread.submit(asyncio.run, layer(scope, application, application)).result()  # type: ignore[arg-type]  # minimal ASGI
     assert bool(logged) == warned

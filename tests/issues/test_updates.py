@@ -98,7 +98,7 @@ def test_an_update_sets_the_status_of_its_companies_in_one_operation(scene: Worl
     some = say(tess, companies=["o’neill’s bar", "ACME manufacturing"], status="Monitoring")
     assert some["company_names"] == ["Acme Manufacturing", "O’Neill’s Bar"]
     assert statuses(tess) == everyone | {"Acme Manufacturing": "monitoring", "O’Neill’s Bar": "monitoring"}
-    requests = {event["request_id"]: [] for event in events(tess)}  # type: ignore[var-annotated]
+    requests = {event["request_id"]: [] for event in events(tess)}  # type: ignore[var-annotated]  # events have any fields
     for event in tess.call("GET", "/api/events?issueName=Fault", 200)["items"]:
         requests.get(event["request_id"], []).append(event["type"])
     moved = "assignment.status_changed"

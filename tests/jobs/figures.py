@@ -96,4 +96,4 @@ def first_view(page: Page) -> tuple[int, int]:
     sizes = [request.sizes() for request in requests if "/api/events/stream" not in request.url]
     assert all(size["responseBodySize"] > 0 for size in sizes), "something came from a cache"
     names = ("requestHeadersSize", "requestBodySize", "responseHeadersSize", "responseBodySize")
-    return len(requests), sum(size[name] for size in sizes for name in names)  # type: ignore[literal-required]
+    return len(requests), sum(size[name] for size in sizes for name in names)  # type: ignore[literal-required]  # names are among the keys

@@ -60,6 +60,6 @@ def test_issues_that_need_attention_are_first_and_counted(world: World, browse: 
     plain = browse("tess", "/", java_script_enabled=False, viewport=NARROW)
     expect(plain.locator("#attention a")).to_have_count(2)
     for link in plain.locator("#attention a").all():
-        assert link.bounding_box()["height"] >= 44  # type: ignore[index]
+        assert link.bounding_box()["height"] >= 44  # type: ignore[index]  # it is visible
     plain.locator("#attention a").last.click()
     expect(plain.locator(".list .title")).to_have_text(["Delta, late"])

@@ -30,7 +30,7 @@ def test_adding_companies_does_not_change_assigned_ones(world: World, browse: Br
     page.get_by_text("Add several companies").click()
     text = page.get_by_label("Companies", exact=True)
     checked = page.locator("#add .checked")
-    assert text.bounding_box()["y"] < 500, "the form is above the table"  # type: ignore[index]
+    assert text.bounding_box()["y"] < 500, "the form is above the table"  # type: ignore[index]  # it is visible
 
     text.fill("> 1. contoso, FABRIKAM Inc.;\t* Acme Manufactoring\n- oneill & sohne\nangstrom labs\nNowhere Ltd")
     expect(checked).to_contain_text("4 found, 1 likely (please check), 1 unknown")
@@ -106,7 +106,7 @@ def test_every_address_can_be_reloaded(world: World, browse: Browse) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The last active super admin cannot be")
     expect(page.get_by_role("alert")).to_be_focused()
     ready(page)
-    assert page.reload().status == 200  # type: ignore[union-attr]
+    assert page.reload().status == 200  # type: ignore[union-attr]  # a reload has a response
 
     page.goto("/account")
     page.get_by_label("Name of the new token").fill("nightly")

@@ -43,7 +43,7 @@ def test_results_do_not_move_a_button_that_is_being_pressed(world: World, browse
     page = browse("tess", "/issues/new")
     results: list[Route] = []
     for url in ("**/api/similar-issues*", "**/api/companies/match"):
-        page.route(url, lambda route: results.append(route))  # noqa: PLW0108  # Playwright stores an attribute in it
+        page.route(url, lambda route: results.append(route))  # noqa: PLW0108 - Playwright stores an attribute in it
     page.get_by_label("Name", exact=True).fill("Slow mails")
     page.get_by_label("Companies", exact=True).fill("Contoso")
     button = page.get_by_role("button", name="Create issue")

@@ -83,7 +83,7 @@ def test_a_change_is_not_made_as_another_user_who_has_signed_in(world: World, br
 
     def switch(who: str) -> None:
         cookie = {"name": "issue_tracker_session", "value": world.session_token(who), "url": world.server.url}
-        page.context.add_cookies([cookie])  # type: ignore[list-item]
+        page.context.add_cookies([cookie])  # type: ignore[list-item]  # a part of the fields
 
     switch("omar")
     page.get_by_role("row", name="Contoso").locator(".status").focus()

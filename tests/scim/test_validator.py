@@ -17,11 +17,9 @@ STAY = {"displayName", "active", "emails"}
 
 
 def test_the_validator_finds_no_error(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Imported here, because every test process would take a second for it; so would the client, which imports it too.
-    from scim2_tester import Status, check_server, filling  # noqa: PLC0415
+    from scim2_tester import Status, check_server, filling  # noqa: PLC0415 - every test process would take a second for it
 
-    # As above.
-    from tests.scim.validator import Checked  # noqa: PLC0415
+    from tests.scim.validator import Checked  # noqa: PLC0415 - imports it too
 
     example = filling.get_random_example_value
 

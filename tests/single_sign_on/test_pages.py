@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from issue_tracker.database.tables import sessions
 from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, Browse, browse  # noqa: F401
+from tests.pages.conftest import NARROW, Browse, browse  # noqa: F401 - a fixture
 from tests.single_sign_on.fake import FakeProvider
 from tests.single_sign_on.provider import RealProvider
 from tests.single_sign_on.test_group_mappings import given_mapping
@@ -24,7 +24,7 @@ def sign_in_there(page: Page) -> None:
     page.get_by_role("button", name="Sign in there").click()
 
 
-def test_signing_in_confirming_and_signing_out_in_a_browser(world: World, browse: Browse, real: RealProvider) -> None:  # noqa: F811
+def test_signing_in_confirming_and_signing_out_in_a_browser(world: World, browse: Browse, real: RealProvider) -> None:  # noqa: F811 - the fixture
     given_mapping(world, "leads", "super_admin", source="real")
     real.set(c1={"email": "nina@helpdesk.example", "email_verified": True, "name": "Nina Vogt", "groups": ["leads"]})
     page = browse(None, "/login?next=/admin/webhooks")
@@ -49,7 +49,7 @@ def test_signing_in_confirming_and_signing_out_in_a_browser(world: World, browse
     expect(page).to_have_url(re.compile("/login$"))
 
 
-def test_the_pages_have_no_accessibility_violation(world: World, browse: Browse, fake: FakeProvider) -> None:  # noqa: F811
+def test_the_pages_have_no_accessibility_violation(world: World, browse: Browse, fake: FakeProvider) -> None:  # noqa: F811 - the fixture
     mapping = given_mapping(world, "cn=leads", "technician", {"companies": ["Contoso"]})
     page = browse("ada", "/account", viewport=NARROW)
     wrong = []
@@ -74,7 +74,7 @@ def test_the_pages_have_no_accessibility_violation(world: World, browse: Browse,
 
 def test_an_ended_session_continues_after_a_sign_in_in_another_tab(
     world: World,
-    browse: Browse,  # noqa: F811
+    browse: Browse,  # noqa: F811 - the fixture
     real: RealProvider,
 ) -> None:
     real.set(c1={"email": "tess@helpdesk.example", "email_verified": True})

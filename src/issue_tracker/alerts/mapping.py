@@ -81,7 +81,7 @@ _FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeE
 
 def _search(expression: str, data: Any, field: str) -> Any:
     # Imported here, because most servers have no such receiver.
-    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]  # noqa: PLC0415 - loaded with jmespath
 
     try:
         return _compiled(expression).search(data)

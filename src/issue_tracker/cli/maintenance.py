@@ -149,8 +149,7 @@ def reencrypt(database_url: str | None) -> None:
 @database_option
 def demo(database_url: str | None) -> None:
     """Fill an empty database with the data of an invented helpdesk, and print its accounts."""
-    # Imported here, because only this command needs it.
-    from issue_tracker.demo import fill  # noqa: PLC0415
+    from issue_tracker.demo import fill  # noqa: PLC0415 - only this command needs it
 
     loaded = settings.load(database_url=database_url)
     database = databases.connect(loaded)
@@ -166,8 +165,8 @@ def demo(database_url: str | None) -> None:
 def openapi(file: str | None) -> None:
     """Write the OpenAPI document of the API to FILE, or to standard output."""
     # Imported here, because no other command needs the web application, which is slow to load.
-    from issue_tracker.api.openapi import document  # noqa: PLC0415
-    from issue_tracker.app import declared_routes  # noqa: PLC0415
+    from issue_tracker.api.openapi import document  # noqa: PLC0415 - loads the web application
+    from issue_tracker.app import declared_routes  # noqa: PLC0415 - loads the web application
 
     encoded = msgspec.json.encode(document(declared_routes(), settings.load()))
     with output.destination(file) as out:

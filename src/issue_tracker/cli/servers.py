@@ -153,11 +153,11 @@ def _announce(text: str) -> None:
 def _run(loaded: Settings) -> None:
     """Serves until the process is stopped: in this process, or in several, according to the settings."""
     # Imported here, because no other command needs a server, which is slow to load.
-    import uvicorn  # noqa: PLC0415
+    import uvicorn  # noqa: PLC0415 - slow to load
 
-    from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415
-    from issue_tracker.server import shared_slots  # noqa: PLC0415
-    from issue_tracker.server.connections import allow_descriptors  # noqa: PLC0415
+    from issue_tracker.cli.supervisor import APPLICATION, Supervisor, server_options  # noqa: PLC0415 - loads uvicorn
+    from issue_tracker.server import shared_slots  # noqa: PLC0415 - loads the server
+    from issue_tracker.server.connections import allow_descriptors  # noqa: PLC0415 - loads the server
     from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415 - loads the server
 
     options = server_options(loaded)
@@ -179,7 +179,7 @@ def _run(loaded: Settings) -> None:
             raise CommandError("The server cannot start; the line above says why.") from None
         raise
     if loaded.metrics:
-        from issue_tracker.server.shared_metrics import share_between_workers  # noqa: PLC0415  (slow to load)
+        from issue_tracker.server.shared_metrics import share_between_workers  # noqa: PLC0415 - slow to load
 
         share_between_workers()
     shared_slots.share_between_workers()
@@ -205,7 +205,7 @@ def _stop_cleanly() -> None:
 def worker(database_url: str | None) -> None:
     """Deliver webhook messages, for servers that do not. Any number of workers may run, on any machine."""
     # Imported here, because no other command needs an HTTP client, which is slow to load.
-    from issue_tracker.events.delivery import Deliverer  # noqa: PLC0415
+    from issue_tracker.events.delivery import Deliverer  # noqa: PLC0415 - loads an HTTP client
 
     _stop_cleanly()
     loaded = settings.load(database_url=database_url)
@@ -229,12 +229,12 @@ def worker(database_url: str | None) -> None:
 def mail(database_url: str | None, host: str | None, port: int | None, protocol: str | None) -> None:
     """Receive alerts by e-mail from a mail server, for receivers of e-mail only."""
     # Imported here, because only this command needs them.
-    import asyncio  # noqa: PLC0415
+    import asyncio  # noqa: PLC0415 - slow to load
 
-    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
+    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415 - slow to load
 
-    from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415
-    from issue_tracker.alerts.receivers import find_receiver_by_id  # noqa: PLC0415
+    from issue_tracker.alerts.mail.listener import MailListener  # noqa: PLC0415 - loads the mail server
+    from issue_tracker.alerts.receivers import find_receiver_by_id  # noqa: PLC0415 - loads alerts
     from issue_tracker.server.listening import bound_sockets  # noqa: PLC0415 - loads the server
 
     _stop_cleanly()

@@ -99,8 +99,7 @@ class Directory:
 
     def _alike(self, form: str) -> list[str]:
         """Returns similar names: by their letters, or because one name contains all words of the other."""
-        # Imported here, because most servers never need it, and it takes a megabyte of memory.
-        from rapidfuzz import fuzz, process  # noqa: PLC0415
+        from rapidfuzz import fuzz, process  # noqa: PLC0415 - most servers never need this megabyte
 
         if len(form) < SHORTEST:
             return []
@@ -119,9 +118,8 @@ class Directory:
 @lru_cache(maxsize=20_000)
 def simplified(name: str) -> str:
     """Returns a name in lower-case ASCII, without accents, punctuation and legal form; single spaces separate words."""
-    # Imported here for the same reason.
-    from anyascii import anyascii  # noqa: PLC0415
-    from cleanco import basename  # type: ignore[import-untyped]  # noqa: PLC0415
+    from anyascii import anyascii  # noqa: PLC0415 - most servers never need it
+    from cleanco import basename  # type: ignore[import-untyped]  # noqa: PLC0415 - like anyascii
 
     text = _APOSTROPHES.sub("", anyascii(name))
     return _words(basename(text)) or _words(text)

@@ -32,8 +32,8 @@ SKIPPED_EVENTS = 100_000_000
 from before the restore is therefore lower than every new event, and no event is missed."""
 
 SKIP_EVENTS = {
-    "sqlite": f"UPDATE sqlite_sequence SET seq = seq + {SKIPPED_EVENTS} WHERE name = 'events'",  # noqa: S608  # a number
-    "postgresql": f"SELECT setval('events_event_id_seq', last_value + {SKIPPED_EVENTS})"  # noqa: S608  # as above
+    "sqlite": f"UPDATE sqlite_sequence SET seq = seq + {SKIPPED_EVENTS} WHERE name = 'events'",  # noqa: S608 - a number
+    "postgresql": f"SELECT setval('events_event_id_seq', last_value + {SKIPPED_EVENTS})"  # noqa: S608 - a number
     " FROM events_event_id_seq",
 }
 """The statement that makes the next event ids those of a new history, by the name of the database."""

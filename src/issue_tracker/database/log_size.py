@@ -57,7 +57,7 @@ class LogSize:
 
     def _is_large(self) -> bool:
         try:
-            return os.stat(self._path).st_size > LIMIT_BYTES  # noqa: PTH116  (faster, and every change runs it)
+            return os.stat(self._path).st_size > LIMIT_BYTES  # noqa: PTH116 - faster, and every change runs it
         except OSError:  # the next user of the log reports that it is missing
             return False
 

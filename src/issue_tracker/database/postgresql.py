@@ -188,7 +188,7 @@ class Postgresql:
 
         While `connecting`, every error of the driver means that the database is unavailable.
         """
-        import psycopg  # noqa: PLC0415 - not loaded at every start
+        import psycopg  # noqa: PLC0415 - takes memory that servers on SQLite save
 
         if not isinstance(error, psycopg.Error):
             return None
@@ -204,7 +204,7 @@ class Postgresql:
         return None if cause is None else Unavailable(cause=cause, reason=reason)
 
     def _connect(self) -> Any:
-        import psycopg  # noqa: PLC0415
+        import psycopg  # noqa: PLC0415 - takes memory that servers on SQLite save
 
         from issue_tracker.database.postgresql_connection import PostgresqlConnection  # noqa: PLC0415 - loads psycopg
 
@@ -252,8 +252,8 @@ def _parameters(url: str) -> tuple[dict[str, Any], dict[str, str]]:
 
     Raises SettingsError if libpq rejects the URL. libpq's own message may show the password, so it is not repeated.
     """
-    import psycopg  # noqa: PLC0415
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+    import psycopg  # noqa: PLC0415 - takes memory that servers on SQLite save
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - loads psycopg
 
     try:
         parameters: dict[str, Any] = dict(conninfo_to_dict(f"postgresql://{url.partition('://')[2]}"))

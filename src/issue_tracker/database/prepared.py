@@ -41,7 +41,7 @@ class _Compiled:
         found = {name: parameter.type.bind_processor(dialect) for name, parameter in compiled.binds.items()}
         self.converters: list[tuple[str, _Convert]] = [(name, convert) for name, convert in found.items() if convert]
         self.constants = {
-            name: found[name](value) if found.get(name) else value  # type: ignore[misc]
+            name: found[name](value) if found.get(name) else value  # type: ignore[misc]  # the condition has excluded None
             for name, value in compiled.params.items()
             if not compiled.binds[name].required
         }

@@ -33,7 +33,7 @@ _Identity = tuple[int, int]
 def _identity(path: str) -> _Identity | None:
     """Returns the device and inode of the file that is at the path now; None if there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116  (every change runs it, and Path.stat takes half as long again)
+        found = os.stat(path)  # noqa: PTH116 - every change runs it, and Path.stat takes half as long again
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

@@ -95,7 +95,7 @@ class Issue(msgspec.Struct, frozen=True):
 class DetailedIssue(Issue, frozen=True):
     """An issue with `include=details`."""
 
-    assignments: list[DetailedAssignment]  # type: ignore[assignment]
+    assignments: list[DetailedAssignment]  # type: ignore[assignment]  # a frozen list is only read
 
 
 class StoredFields(msgspec.Struct, frozen=True):

@@ -6,8 +6,7 @@ def browser_name(user_agent: str) -> str:
 
     Returns the header itself if it names no known browser.
     """
-    # Imported here: only the account page needs it, and loading its patterns would slow the start of every worker.
-    from ua_parser import parse  # noqa: PLC0415
+    from ua_parser import parse  # noqa: PLC0415 - only the account page needs its patterns, which load slowly
 
     found = parse(user_agent)
     if found.user_agent is None:

@@ -23,6 +23,6 @@ def docs(request: Request) -> Response:
 
 def _page(request: Request) -> Response:
     # Imported on first use, because the Markdown parser would add a twentieth of a second to every start.
-    from issue_tracker.pages.reference import reference  # noqa: PLC0415
+    from issue_tracker.pages.reference import reference  # noqa: PLC0415 - loads the Markdown parser
 
     return bare_page(request, "web/reference.html", api=reference(request.app_state.openapi()))

@@ -79,15 +79,14 @@ def first_words(text: str, most: int = 160) -> str:
 
 @lru_cache(maxsize=1)
 def _parser() -> "MarkdownIt":
-    # Imported here, as in `docs`, because it would delay every start by 50 ms.
-    from markdown_it import MarkdownIt  # noqa: PLC0415
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - would delay every start by 50 ms
 
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "linkify": True}).disable("image")
     parser.enable("linkify")
     assert parser.linkify is not None
     # Only complete URLs become links: `setup.py` is a file name, not a host in Paraguay.
     parser.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
-    parser.validateLink = _is_safe  # type: ignore[method-assign]
+    parser.validateLink = _is_safe  # type: ignore[method-assign]  # the library's way to replace it
     parser.add_render_rule("link_open", _open_link)
     for rule in ("heading_open", "heading_close"):
         parser.add_render_rule(rule, _heading)

@@ -141,8 +141,7 @@ def remove_factor(request: Request, form: Form, id: int) -> Response:
 
 def _app_page(request: Request, app: NewApp, form: FormView) -> Response:
     show = reduced_page if request.current_session.enrolment_required else page
-    # The drawing consists of black and white squares, and contains no user input.
-    drawing = Markup(app.qr_code)  # noqa: S704
+    drawing = Markup(app.qr_code)  # noqa: S704 - the drawing consists of squares, and contains no user input
     secret = " ".join(app.secret[start : start + 4] for start in range(0, len(app.secret), 4))
     target = local(form.values["next"], PATH)
     return show(request, "auth/totp.html", form=form, app=app, drawing=drawing, secret=secret, next=target)

@@ -144,8 +144,7 @@ def _statuspage(content: bytes) -> Iterator[Incident]:
 
 def _entries(content: bytes, at: datetime) -> Iterator[Incident]:
     """Reads RSS or Atom. feedparser gets only the content, so it opens neither files nor connections."""
-    # Imported here, because most servers poll no feed.
-    import feedparser  # noqa: PLC0415
+    import feedparser  # noqa: PLC0415 - most servers poll no feed
 
     _require_simple_xml(content)
     parsed: Any = feedparser.parse(io.BytesIO(content), sanitize_html=False, resolve_relative_uris=False)

@@ -93,8 +93,7 @@ def _groups(expression: str, text: str) -> dict[str, str]:
 @lru_cache(maxsize=500)
 def _compiled(expression: str) -> Any:
     """Returns the compiled expression; None if it is invalid or too large."""
-    # Imported here, because most servers have no such receiver.
-    import re2  # noqa: PLC0415
+    import re2  # noqa: PLC0415 - most servers have no such receiver
 
     options = re2.Options()
     options.log_errors = False

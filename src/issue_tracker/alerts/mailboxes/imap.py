@@ -119,8 +119,7 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
 
     With OAuth, `password` is the client secret.
     """
-    # Imported here, because most servers poll no mailbox.
-    from imapclient.exceptions import LoginError  # noqa: PLC0415
+    from imapclient.exceptions import LoginError  # noqa: PLC0415 - most servers poll no mailbox
 
     from issue_tracker.outbound.streams import Stream  # noqa: PLC0415 - loads httpcore
 
@@ -168,8 +167,7 @@ def _client(mailbox: MailboxSettings, stream: "Stream") -> Any:
     """Returns a client on a connection of `outbound`. The library itself would connect to any address."""
     from imapclient import IMAPClient  # noqa: PLC0415 - most servers poll no mailbox
 
-    # The library has no type annotations.
-    class Client(IMAPClient):  # type: ignore[misc]
+    class Client(IMAPClient):  # type: ignore[misc]  # the library has no type annotations
         def _create_IMAP4(self) -> imaplib.IMAP4:
             return _Connection(stream, tls=mailbox.security is Security.TLS)
 
@@ -207,7 +205,7 @@ class _Connection(imaplib.IMAP4):
         return self._stream.read_line(LONGEST_LINE)
 
     # The declared type of the base class accepts any buffer; imaplib itself sends only bytes.
-    def send(self, data: bytes) -> None:  # type: ignore[override]
+    def send(self, data: bytes) -> None:  # type: ignore[override]  # imaplib itself sends only bytes
         self._stream.write(data)
 
     def shutdown(self) -> None:

@@ -115,8 +115,7 @@ routes = ScimRoutes("SCIM", access=Access.PROVIDER)
 @routes.post("/.search")
 def serve(request: Request) -> Response:
     """Handles a request that is not about a single resource."""
-    # Imported here, because its libraries take 32 MB, and most servers never need them.
-    from issue_tracker.api.scim.protocol import answer  # noqa: PLC0415
+    from issue_tracker.api.scim.protocol import answer  # noqa: PLC0415 - its libraries take 32 MB, and most servers never need them
 
     path = unquote(request.path.removeprefix(BASE), errors="replace")
     headers = {name: value for name in HEADERS if (value := request.header(name)) is not None}

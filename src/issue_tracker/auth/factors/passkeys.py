@@ -74,8 +74,8 @@ def site_of(settings: Settings) -> Site | None:
 
 def begin_registration(tx: Connection, settings: Settings, keyring: Keyring, user: User) -> Ceremony:
     """Returns what the browser needs to create a passkey of the user. Raises Invalid if passkeys are not available."""
-    from webauthn import generate_registration_options  # noqa: PLC0415
-    from webauthn.helpers.structs import (  # noqa: PLC0415
+    from webauthn import generate_registration_options  # noqa: PLC0415 - takes 6 MB
+    from webauthn.helpers.structs import (  # noqa: PLC0415 - takes 6 MB
         AuthenticatorSelectionCriteria,
         ResidentKeyRequirement,
         UserVerificationRequirement,
@@ -115,8 +115,8 @@ def register(
     Raises Invalid for a passkey that was not created for this challenge, user and site, or is already registered, and
     if the user has too many factors or another one with that name; ConfirmationRequired; and what `lock_self` raises.
     """
-    from webauthn import verify_registration_response  # noqa: PLC0415
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+    from webauthn import verify_registration_response  # noqa: PLC0415 - takes 6 MB
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415 - takes 6 MB
 
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
@@ -162,8 +162,8 @@ def begin_use(
     Without a user, the passkey is the only step, and the authenticator must verify its user; `verified` requires that
     in any case. Raises Invalid if passkeys are not available.
     """
-    from webauthn import generate_authentication_options  # noqa: PLC0415
-    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415
+    from webauthn import generate_authentication_options  # noqa: PLC0415 - takes 6 MB
+    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415 - takes 6 MB
 
     verified = verified or user_id is None
     options = generate_authentication_options(
@@ -196,8 +196,8 @@ def use_passkey(
 
     With `alone`, the authenticator must have verified its user. Raises Copied if the counter went back.
     """
-    from webauthn import verify_authentication_response  # noqa: PLC0415
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415
+    from webauthn import verify_authentication_response  # noqa: PLC0415 - takes 6 MB
+    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415 - takes 6 MB
 
     site, row = site_of(settings), _registered(tx, credential)
     if site is None or row is None or row.user_id != user_id:
@@ -224,7 +224,7 @@ def use_passkey(
 def _algorithms(settings: Settings) -> list[Any]:
     """Returns the algorithms of new passkeys, of which an authenticator takes the first that it supports."""
     # Imported here, because most requests need no passkey.
-    from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415
+    from webauthn.helpers.cose import COSEAlgorithmIdentifier  # noqa: PLC0415 - takes 6 MB
 
     rsa = [COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256] if settings.rsa_passkeys else []
     return [COSEAlgorithmIdentifier.EDDSA, COSEAlgorithmIdentifier.ECDSA_SHA_256, *rsa]
@@ -244,7 +244,7 @@ def _require_site(settings: Settings) -> Site:
 
 def _registered(tx: Connection, credential: Credential) -> Row[Any] | None:
     """Returns the row of the passkey that the browser names; None if it is not registered."""
-    from webauthn import base64url_to_bytes  # noqa: PLC0415
+    from webauthn import base64url_to_bytes  # noqa: PLC0415 - takes 6 MB
 
     named = credential.get("rawId")
     if not isinstance(named, str) or len(named) > 2000 or not named.isascii():
@@ -258,7 +258,7 @@ def _registered(tx: Connection, credential: Credential) -> Row[Any] | None:
 
 def _descriptors(tx: Connection, user_id: int) -> list[Any]:
     """Returns the passkeys of a user in the library's form."""
-    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor  # noqa: PLC0415
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor  # noqa: PLC0415 - takes 6 MB
 
     own = factors.c.user_id == user_id, factors.c.credential_id.is_not(None)
     rows = tx.execute(select(factors.c.credential_id, factors.c.transports).where(*own).order_by(factors.c.id))
@@ -273,7 +273,7 @@ def _descriptors(tx: Connection, user_id: int) -> list[Any]:
 
 def _transports(credential: Credential) -> list[str]:
     """Returns the transports by which the browser reaches the authenticator, as far as the library knows them."""
-    from webauthn.helpers.structs import AuthenticatorTransport  # noqa: PLC0415
+    from webauthn.helpers.structs import AuthenticatorTransport  # noqa: PLC0415 - takes 6 MB
 
     response = credential.get("response")
     named = response.get("transports") if isinstance(response, dict) else None
@@ -282,7 +282,7 @@ def _transports(credential: Credential) -> list[str]:
 
 
 def _as_json(options: Any) -> dict[str, Any]:
-    from webauthn import options_to_json  # noqa: PLC0415
+    from webauthn import options_to_json  # noqa: PLC0415 - takes 6 MB
 
     return msgspec.json.decode(options_to_json(options), type=dict[str, Any])
 

@@ -47,8 +47,7 @@ class NewApp(msgspec.Struct, frozen=True):
     @property
     def qr_code(self) -> str:
         """The address as a QR code for the app's camera: SVG without any style of its own."""
-        # Imported here, because few processes ever draw one.
-        import segno  # noqa: PLC0415
+        import segno  # noqa: PLC0415 - few processes ever draw a code
 
         return segno.make(self.otpauth_uri, error="m").svg_inline(
             svgclass=None, lineclass=None, omitsize=True, border=4, dark="#000", light="#fff"

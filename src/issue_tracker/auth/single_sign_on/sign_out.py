@@ -26,7 +26,7 @@ def sign_out(database: Database, client: ProviderClient, token: str, request_id:
     ProviderFailed.
     """
     # Loads joserfc, which takes memory that most installations do not need (client.py).
-    from issue_tracker.auth.single_sign_on.tokens import LEEWAY_SECONDS, read_logout_token  # noqa: PLC0415
+    from issue_tracker.auth.single_sign_on.tokens import LEEWAY_SECONDS, read_logout_token  # noqa: PLC0415 - loads joserfc
 
     if not token or len(token) > LONGEST:
         raise Invalid.field("logout_token", "is missing or too long")

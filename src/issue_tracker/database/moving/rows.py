@@ -126,7 +126,7 @@ class Reader:
         return cls(connection, sqlite=sqlite)
 
     def count(self, shape: Shape) -> int:
-        return int(self._value(f"SELECT count(*) FROM {shape.table}"))  # noqa: S608  # a table of ours
+        return int(self._value(f"SELECT count(*) FROM {shape.table}"))  # noqa: S608 - names of the schema
 
     def last_number(self, shape: Shape) -> int:
         """Returns the last number that the table assigned to a row, deleted or not; 0 if it has assigned none."""
@@ -135,7 +135,7 @@ class Reader:
         if self._sqlite:
             return int(self._value("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (shape.table,)))
         sequence = self._value("SELECT pg_get_serial_sequence(%s, %s)", (shape.table, shape.numbered))
-        return int(self._value(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"))  # noqa: S608
+        return int(self._value(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {sequence}"))  # noqa: S608 - names of the schema
 
     def batches(self, shape: Shape) -> Iterator[Sequence[Row]]:
         """Yields all rows in the order of the primary key, which is the same on both databases."""
@@ -143,9 +143,8 @@ class Reader:
         order = [self._ordered(name, shape.columns[name]) for name in shape.key]
         ordered = f"ORDER BY {', '.join(order)} LIMIT {BATCH}"
         marks = ", ".join("?" if self._sqlite else "%s" for _ in shape.key)
-        # The names are those of this program's own tables.
-        first = f"SELECT {columns} FROM {shape.table} {ordered}"  # noqa: S608
-        next_ = f"SELECT {columns} FROM {shape.table} WHERE ({', '.join(order)}) > ({marks}) {ordered}"  # noqa: S608
+        first = f"SELECT {columns} FROM {shape.table} {ordered}"  # noqa: S608 - names of the schema
+        next_ = f"SELECT {columns} FROM {shape.table} WHERE ({', '.join(order)}) > ({marks}) {ordered}"  # noqa: S608 - names of the schema
         names = list(shape.columns)
         positions = [names.index(name) for name in shape.key]
         batch = self._connection.execute(first).fetchall()

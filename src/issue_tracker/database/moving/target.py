@@ -74,8 +74,7 @@ class Target:
         full = [
             table
             for table in self._tables
-            # The names are those of this program's own tables.
-            if self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
+            if self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608 - names of the schema
         ]
         if full:
             raise DataError(f"The target already contains data ({', '.join(full)}); name an empty database.")
@@ -101,7 +100,7 @@ class _SqliteTarget(Target):
 
     def insert(self, shape: Shape, batches: Iterable[Sequence[Row]]) -> None:
         marks = ", ".join("?" for _ in shape.columns)
-        statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({marks})"  # noqa: S608
+        statement = f"INSERT INTO {shape.table} ({', '.join(shape.columns)}) VALUES ({marks})"  # noqa: S608 - names of the schema
         for batch in batches:
             self._connection.executemany(statement, batch)
 

@@ -113,7 +113,7 @@ def _count(tx: Connection, scope: _Scope, event: Event, row: Row[Any], named: Na
     webhook_id = scope.subscription.webhook_id
     keys = [(webhook_id, event.event_id)]
     if event.type is EventType.ASSIGNMENT_CREATED:
-        keys.append((webhook_id, event.issue_id, event.company_name, event.at))  # type: ignore[arg-type]
+        keys.append((webhook_id, event.issue_id, event.company_name, event.at))  # type: ignore[arg-type]  # keys have different lengths
     count = sum(named[key] for key in keys)
     if not count:
         earlier = deliveries.c.created_at.between(row.at - EARLIER, row.at)

@@ -21,7 +21,7 @@ SAMPLE = 50
 the description are searched for.
 """
 
-_words = re.compile(r"\w{%d,}" % search.TRIGRAM)  # noqa: UP031  # braces
+_words = re.compile(r"\w{%d,}" % search.TRIGRAM)  # noqa: UP031 - braces
 _known = table("issue_search_docsize", column("id"))
 """SQLite's internal table of the issues that its index contains."""
 

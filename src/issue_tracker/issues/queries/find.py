@@ -91,8 +91,7 @@ def find_issues(tx: Connection, actor: Actor, text: str, limit: int) -> list[Fou
 
 def most_alike(typed: str, names: Mapping[T, str], limit: int, *, least: float = ALIKE) -> list[tuple[T, float]]:
     """Returns the keys of the casefolded names that are most similar to a text, with their scores, at least `least`."""
-    # Imported here, because it takes a megabyte of memory and most servers never need it.
-    from rapidfuzz import fuzz, process  # noqa: PLC0415
+    from rapidfuzz import fuzz, process  # noqa: PLC0415 - most servers never need this megabyte
 
     best = process.extract(typed, names, scorer=fuzz.WRatio, processor=None, score_cutoff=least, limit=limit)
     found: dict[T, float] = {place: score for _, score, place in best}
