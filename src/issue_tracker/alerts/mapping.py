@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from issue_tracker.errors import Invalid
+from issue_tracker.field_errors import FieldErrors
 
 Expression = Annotated[str, Meta(min_length=1, max_length=500)]
 
@@ -45,14 +46,16 @@ class Mapped(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_valid(mapping: Mapping) -> None:
-    """Raises Invalid for the field of the mapping whose expression is not valid JMESPath."""
+    """Raises Invalid for the fields of the mapping whose expressions are not valid JMESPath."""
+    errors = FieldErrors()
     for field in mapping.__struct_fields__:
         expression = getattr(mapping, field)
         if isinstance(expression, str):
             try:
                 _compiled(expression)
             except ValueError:
-                raise Invalid.field(f"mapping.{field}", "is not a valid JMESPath expression") from None
+                errors.add(f"mapping.{field}", "is not a valid JMESPath expression")
+    errors.raise_found()
 
 
 def mapped(data: Any, mapping: Mapping) -> Iterator[Mapped]:

@@ -29,6 +29,7 @@ from issue_tracker.alerts.repetitions import count_repetitions
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
 from issue_tracker.errors import NotFound
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.issues.assignments import refuse_archived
 from issue_tracker.issues.models import IssueHead
 from issue_tracker.issues.queries.issue import find_status
@@ -56,13 +57,16 @@ def receive_together(tx: Connection, batches: Sequence[Batch]) -> list[AlertOutc
     at = now()
     locked = lock_batches(tx, batches, at)
     outcomes: dict[tuple[int, str], AlertOutcome] = {}
+    errors = FieldErrors()
     changing = [(each, report) for each in locked for report in each.changing]
     # What fires comes first, and keeps open what other alerts of the same message no longer keep open. New issues are
     # always opened in the same order, so that two senders do not deadlock.
     for each, report in sorted(
         changing, key=lambda one: (one[1].state is AlertState.RESOLVED, key(one[1].issue or ""))
     ):
-        outcomes[each.batch.namespace, report.key] = _apply(tx, each, report, at)
+        with errors.collected():
+            outcomes[each.batch.namespace, report.key] = _apply(tx, each, report, at)
+    errors.raise_found()
     for each in locked:
         whose, reports = each.batch.namespace, each.batch.reports
         repeated = [each.stored[report.key] for report in reports if (whose, report.key) not in outcomes]

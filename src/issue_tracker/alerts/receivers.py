@@ -14,7 +14,7 @@ from sqlalchemy import Connection, LargeBinary, Row, bindparam, delete, func, in
 from sqlalchemy.exc import IntegrityError
 
 from issue_tracker.actor import Actor, Role, require_administrator, require_fresh_proof
-from issue_tracker.alerts.feeds.stored import Feed, FeedSettings, find_feed, list_feeds, save_feed
+from issue_tracker.alerts.feeds.stored import Feed, FeedSettings, find_feed, list_feeds, require_usable_feed, save_feed
 from issue_tracker.alerts.mail import patterns as mail_patterns
 from issue_tracker.alerts.mail.patterns import MailPatterns
 from issue_tracker.alerts.mailboxes.stored import Mailbox, find_mailbox, list_mailboxes
@@ -28,6 +28,7 @@ from issue_tracker.database.tables import alert_receivers, alerts
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.names import Name, key, storable
 from issue_tracker.new_names import require_visible
 
@@ -123,12 +124,16 @@ def create_receiver(
     """
     require_administrator(actor)
     require_fresh_proof(actor)
-    require_visible("name", name)
     if tx.execute(select(func.count()).select_from(alert_receivers)).scalar_one() >= MOST_RECEIVERS:
         raise Invalid(f"There are {MOST_RECEIVERS} receivers, which is the maximum. Delete one first.")
-    _require_usable(kind, mapping, patterns, feed)
+    errors = FieldErrors()
+    with errors.collected():
+        require_visible("name", name)
+    with errors.collected():
+        _require_usable(tx, actor, kind, mapping, patterns, feed)
     if kind is Kind.FEED and feed is None:
-        raise Invalid.field("feed", "is required for the kind feed")
+        errors.add("feed", "is required for the kind feed")
+    errors.raise_found()
     secret = _new_secret(kind)
     values: dict[str, Any] = {
         "name": name,
@@ -168,7 +173,7 @@ def update_receiver(
     require_administrator(actor)
     require_fresh_proof(actor)
     receiver = _receiver(_lock(tx, receiver_id))
-    _require_usable(receiver.kind, mapping, patterns, feed)
+    _require_usable(tx, actor, receiver.kind, mapping, patterns, feed)
     values: dict[str, Any] = {}
     changed: list[str] = []
     if active is not None and active is not receiver.active:
@@ -220,18 +225,30 @@ def record_change(tx: Connection, actor: Actor, type_: EventType, receiver: Rece
 
 
 def _require_usable(
-    kind: Kind | None, mapping: Mapping | None, patterns: MailPatterns | None, feed: FeedSettings | None
+    tx: Connection,
+    actor: Actor,
+    kind: Kind | None,
+    mapping: Mapping | None,
+    patterns: MailPatterns | None,
+    feed: FeedSettings | None,
 ) -> None:
-    if feed is not None and kind is not Kind.FEED:
-        raise Invalid.field("feed", "is for receivers of the kind feed only")
+    errors = FieldErrors()
     if mapping is not None:
         if kind is not Kind.GENERIC:
-            raise Invalid.field("mapping", "is for receivers of the kind generic only")
-        require_valid(mapping)
+            errors.add("mapping", "is for receivers of the kind generic only")
+        with errors.collected():
+            require_valid(mapping)
     if patterns is not None:
         if kind is not Kind.EMAIL:
-            raise Invalid.field("patterns", "are for receivers of the kind email only")
-        mail_patterns.require_valid(patterns)
+            errors.add("patterns", "are for receivers of the kind email only")
+        with errors.collected():
+            mail_patterns.require_valid(patterns)
+    if feed is not None:
+        if kind is not Kind.FEED:
+            errors.add("feed", "is for receivers of the kind feed only")
+        with errors.collected():
+            require_usable_feed(tx, actor, feed)
+    errors.raise_found()
 
 
 def _new_secret(kind: Kind) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from issue_tracker.alerts.feeds.documents import read_feed
 from issue_tracker.alerts.feeds.polling import fetch_feed
-from issue_tracker.alerts.feeds.stored import FeedSettings, require_usable
+from issue_tracker.alerts.feeds.stored import FeedSettings, require_usable_feed
 from issue_tracker.alerts.feeds.trials import FeedTrial, try_incidents
 from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.clock import now
@@ -72,7 +72,7 @@ def try_feed(request: Request, body: FeedToTry) -> Response:
 def tried_feed(request: Request, body: FeedToTry) -> FeedTrial:
     """Returns what the open incidents in a feed would open. Raises Invalid, on `feed.url`, if it cannot be read."""
     with request.read() as tx:
-        require_usable(tx, request.actor, body.feed)
+        require_usable_feed(tx, request.actor, body.feed)
     try:
         opened, over = read_feed(fetch_feed(request.settings, body.feed.url).body, now())
     except (PollFailed, Invalid) as refused:

@@ -22,6 +22,7 @@ from issue_tracker.database.tables import invitations, setup_tokens, users
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.names import key
 from issue_tracker.new_names import Kind, remember, remember_new, require_visible
 
@@ -67,10 +68,14 @@ def create_user(
     """
     require_administrator(actor)
     require_fresh_proof(actor)
+    errors = FieldErrors()
     if service_account and password_hash is not None:
-        raise Invalid.field("password", NO_SIGN_IN)
-    require_visible("email", email)
-    require_own_look(tx, name)
+        errors.add("password", NO_SIGN_IN)
+    with errors.collected():
+        require_visible("email", email)
+    with errors.collected():
+        require_own_look(tx, name)
+    errors.raise_found()
     at = now()
     try:
         with tx.begin_nested():

@@ -28,6 +28,7 @@ from issue_tracker.errors import Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.queries.webhooks import is_chosen_by_a_webhook
 from issue_tracker.events.record import record
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import Kind, forget, remember, remember_new, require_visible
 
@@ -64,8 +65,11 @@ def create_missing_companies(tx: Connection, actor: Actor, names: Iterable[Name]
     requested = {key(name): name for name in reversed(list(names))}
     existing = find_companies(tx, actor, requested.values())
     missing = {name_key: name for name_key, name in reversed(requested.items()) if name_key not in existing}
+    errors = FieldErrors()
     for name in missing.values():
-        require_visible(f"name {str(name)!a}", name)
+        with errors.collected():
+            require_visible(f"name {str(name)!a}", name)
+    errors.raise_found()
     if not missing:
         return 0, len(existing)
     at = now()

@@ -13,7 +13,7 @@ from issue_tracker.database.commit_topics import CommitTopic, notify_on_commit
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.encryption import Keyring
-from issue_tracker.errors import FieldError, Invalid, NotFound
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.messages import KNOWN_TYPES, TEST, Message, delivery_row, new_message_id
 from issue_tracker.events.queries.webhooks import (
@@ -27,6 +27,7 @@ from issue_tracker.events.queries.webhooks import (
 )
 from issue_tracker.events.record import record
 from issue_tracker.events.signing_secrets import former_secrets, new_secret, stored_form
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.new_names import require_visible
 from issue_tracker.outbound.address import parse_address
 
@@ -58,13 +59,10 @@ def create_webhook(
     require_fresh_proof(actor)
     if most is not None and tx.execute(select(func.count()).select_from(webhooks)).scalar_one() >= most:
         raise Invalid(f"There are {most} webhooks, which is the maximum (webhooks). Delete one first.")
-    if fields.url is None:
-        raise Invalid.field("url", "is required")
     at = now()
     secret = new_secret()
-    _require_valid(tx, actor, fields)
+    _require_valid(tx, actor, fields, fields.description, new=True)
     values = {"event_types": "[]", "company_ids": "[]", "active": True, "description": ""} | _values(fields)
-    require_visible("description", fields.description or "")
     values |= {"owner_id": actor.user_id, "secret": keyring.encrypt(secret), "created_at": at, "updated_at": at}
     inserted = tx.execute(insert(webhooks).values(**values))
     webhook = get_webhook(tx, actor, created_id(inserted))
@@ -85,8 +83,7 @@ def update_webhook(tx: Connection, actor: Actor, webhook_id: int, fields: Webhoo
         return webhook_from_row(row)
     if changes.keys() & {"url", "event_types", "company_ids"} or changes.get("active"):
         require_fresh_proof(actor)
-    _require_valid(tx, actor, fields)
-    require_visible("description", changes.get("description", ""))
+    _require_valid(tx, actor, fields, changes.get("description"))
     if "active" in changes:
         changes["disabled_reason"] = None
         notify_on_commit(tx, CommitTopic.DELIVERIES)
@@ -178,14 +175,26 @@ def _values(fields: WebhookFields) -> dict[str, Any]:
     return given
 
 
-def _require_valid(tx: Connection, actor: Actor, fields: WebhookFields) -> None:
-    """Raises Invalid for the URL and the event types, NotFound for the companies, which are locked."""
-    errors = [] if fields.url is None else _url_errors(fields.url.strip())
+def _require_valid(
+    tx: Connection, actor: Actor, fields: WebhookFields, new_description: str | None, *, new: bool = False
+) -> None:
+    """Raises Invalid for the URL, which a new webhook must have, the event types and a new description; NotFound for
+    the companies, which are locked.
+    """
+    errors = FieldErrors()
+    if fields.url is not None:
+        try:
+            parse_address(fields.url.strip())
+        except ValueError as refused:
+            errors.add("url", str(refused))
+    elif new:
+        errors.add("url", "is required")
     unknown = [name for name in fields.event_types or () if name not in KNOWN_TYPES]
     if unknown:
-        errors.append(FieldError("event_types", f"contains unknown types: {', '.join(unknown)[:200]}"))
-    if errors:
-        raise Invalid.of(errors)
+        errors.add("event_types", f"contains unknown types: {', '.join(unknown)[:200]}")
+    with errors.collected():
+        require_visible("description", new_description or "")
+    errors.raise_found()
     if fields.company_ids is not None:
         ids = sorted(set(fields.company_ids))
         known = list_known_company_ids(tx, actor, ids, lock=True)
@@ -193,14 +202,6 @@ def _require_valid(tx: Connection, actor: Actor, fields: WebhookFields) -> None:
         if missing:
             there = "There is no company with the id" if len(missing) == 1 else "There are no companies with the ids"
             raise NotFound(f"{there} {', '.join(missing[:20])}.")
-
-
-def _url_errors(url: str) -> list[FieldError]:
-    try:
-        parse_address(url)
-    except ValueError as refused:
-        return [FieldError("url", str(refused))]
-    return []
 
 
 def _record(

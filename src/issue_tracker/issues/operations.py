@@ -18,6 +18,7 @@ from issue_tracker.database.tables import assignments, issues
 from issue_tracker.errors import Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.issues.assignments import NewAssignment, add, assign, touch_issue
 from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
 from issue_tracker.issues.former_names import add_former_name, remove_former_name
@@ -46,11 +47,12 @@ def create_issue(
     see: one without companies, under limited company access.
     """
     require_helpdesk(actor)
-    require_visible("name", name)
+    errors = FieldErrors()
+    with errors.collected():
+        require_visible("name", name)
     if not members and not actor.company_access.all:
-        raise Invalid.field(
-            "companies", "must name at least one company, because you see only the issues of your companies"
-        )
+        errors.add("companies", "must name at least one company, because you see only the issues of your companies")
+    errors.raise_found()
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
     given = changed_fields(tx, StoredFields(), fields)

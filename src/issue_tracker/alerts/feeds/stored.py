@@ -13,7 +13,8 @@ from issue_tracker.alerts.polling.schedule import RESTARTED, Claim, Schedule, he
 from issue_tracker.clock import Timestamp, now
 from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.database.tables import alert_feeds, alert_receivers, company_groups
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import NotFound
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.names import Name
 from issue_tracker.outbound.address import parse_address
 
@@ -74,7 +75,7 @@ def save_feed(tx: Connection, actor: Actor, receiver_id: int, feed: FeedSettings
 
     Raises Invalid for the address or the group.
     """
-    group_id = require_usable(tx, actor, feed)
+    group_id = require_usable_feed(tx, actor, feed)
     same = alert_feeds.c.receiver_id == receiver_id
     stored = tx.execute(select(alert_feeds).where(same).with_for_update()).first()
     values: dict[str, Any] = {"url": feed.url, "group_id": group_id, "interval_minutes": feed.interval_minutes}
@@ -88,16 +89,21 @@ def save_feed(tx: Connection, actor: Actor, receiver_id: int, feed: FeedSettings
     return True
 
 
-def require_usable(tx: Connection, actor: Actor, feed: FeedSettings) -> int:
+def require_usable_feed(tx: Connection, actor: Actor, feed: FeedSettings) -> int:
     """Returns the id of the company group. Raises Invalid for an address or a group that cannot be used."""
+    errors = FieldErrors()
     try:
         parse_address(feed.url)
     except ValueError as refused:
-        raise Invalid.field("feed.url", str(refused)) from None
+        errors.add("feed.url", str(refused))
+    group_id: int | None = None
     try:
-        return get_groups(tx, actor, [feed.company_group])[0].group_id
+        group_id = get_groups(tx, actor, [feed.company_group])[0].group_id
     except NotFound:
-        raise Invalid.field("feed.company_group", "is not the name of a company group") from None
+        errors.add("feed.company_group", "is not the name of a company group")
+    errors.raise_found()
+    assert group_id is not None
+    return group_id
 
 
 def claim_feed(tx: Connection, receiver_id: int, due_at: datetime, at: datetime) -> ClaimedFeed | None:

@@ -13,7 +13,7 @@ from msgspec import Meta
 from issue_tracker.alerts.mail.message import Mail
 from issue_tracker.alerts.models import AlertState
 from issue_tracker.alerts.senders import Received
-from issue_tracker.errors import Invalid
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.names import key as name_key
 
 Expression = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -57,11 +57,13 @@ class MailPatterns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def require_valid(patterns: MailPatterns) -> None:
-    """Raises Invalid for the expression that RE2 cannot compile."""
+    """Raises Invalid for the expressions that RE2 cannot compile."""
+    errors = FieldErrors()
     for field in ("subject", "body"):
         for place, expression in enumerate(getattr(patterns, field)):
             if _compiled(expression) is None:
-                raise Invalid.field(f"patterns.{field}[{place}]", "is not a valid RE2 regular expression")
+                errors.add(f"patterns.{field}[{place}]", "is not a valid RE2 regular expression")
+    errors.raise_found()
 
 
 def find_alert(mail: Mail, patterns: MailPatterns) -> Received:

@@ -15,6 +15,7 @@ from issue_tracker.database.reencryption import reencrypt_column
 from issue_tracker.database.tables import alert_mailboxes, alert_receivers
 from issue_tracker.encryption import Keyring, Undecryptable
 from issue_tracker.errors import Invalid
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.names import END
 from issue_tracker.outbound.address import parse_address
 
@@ -105,12 +106,17 @@ def save_mailbox(
     although there is none or the account is another one. Raises Forbidden.
     """
     require_administrator(actor)
-    require_usable(mailbox)
     same = alert_mailboxes.c.receiver_id == receiver_id
     stored = tx.execute(select(alert_mailboxes).where(same).with_for_update()).first()
     values = msgspec.to_builtins(mailbox)
+    errors = FieldErrors()
+    with errors.collected():
+        require_usable(mailbox)
     if password is None:
-        _require_same_account(stored, mailbox)
+        with errors.collected():
+            _require_same_account(stored, mailbox)
+    errors.raise_found()
+    if password is None:
         if stored is not None and all(stored._mapping[name] == value for name, value in values.items()):
             return False
     else:
@@ -148,24 +154,27 @@ def require_usable(mailbox: MailboxSettings) -> None:
     """Raises Invalid for an invalid host, a folder to which its own messages would be moved, and for OAuth without
     a client or without an https address.
     """
+    errors = FieldErrors()
     try:
         host = f"[{mailbox.host}]" if ":" in mailbox.host else mailbox.host
         if parse_address(f"https://{host}:{mailbox.port}").path != "/" or set("/?#") & set(host):
             raise ValueError
     except ValueError:
-        raise Invalid.field("host", "must be the name or the address of a host, such as imap.example.com") from None
+        errors.add("host", "must be the name or the address of a host, such as imap.example.com")
     try:
         if mailbox.token_url is not None and parse_address(mailbox.token_url).scheme != "https":
             raise ValueError("must be an https address")
     except ValueError as error:
-        raise Invalid.field("token_url", str(error)) from None
-    if (mailbox.token_url is None) != (mailbox.client_id is None):
-        missing = "token_url" if mailbox.token_url is None else "client_id"
-        raise Invalid.field(missing, "is required to sign in with OAuth")
-    if mailbox.scope is not None and mailbox.token_url is None:
-        raise Invalid.field("token_url", "is required with a scope")
+        errors.add("token_url", str(error))
+    if mailbox.token_url is not None and mailbox.client_id is None:
+        errors.add("client_id", "is required to sign in with OAuth")
+    if mailbox.token_url is None and mailbox.client_id is not None:
+        errors.add("token_url", "is required to sign in with OAuth")
+    elif mailbox.token_url is None and mailbox.scope is not None:
+        errors.add("token_url", "is required with a scope")
     if mailbox.processed_folder is not None and mailbox.processed_folder.casefold() == mailbox.folder.casefold():
-        raise Invalid.field("processed_folder", "must not be the folder that is polled")
+        errors.add("processed_folder", "must not be the folder that is polled")
+    errors.raise_found()
 
 
 def claim_mailbox(tx: Connection, receiver_id: int, due_at: datetime, at: datetime) -> ClaimedMailbox | None:

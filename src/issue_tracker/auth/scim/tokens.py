@@ -22,12 +22,12 @@ from issue_tracker.auth.tokens import wrong_end
 from issue_tracker.clock import Timestamp, iso, now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import scim_tokens
-from issue_tracker.errors import Invalid, NotFound
+from issue_tracker.errors import FieldError, Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.integers import LARGEST_ID
+from issue_tracker.looks import illegible
 from issue_tracker.names import Name, key
-from issue_tracker.new_names import require_visible
 from issue_tracker.settings import Settings
 
 MOST = 20
@@ -83,10 +83,11 @@ def create_scim_token(
     """
     require_administrator(actor)
     require_fresh_proof(actor)
-    require_visible("name", name)
     at = now()
     accepted, wrong = read_networks(networks)
     wrong += wrong_end(settings, expires_at, at)
+    if reason := illegible(name):
+        wrong.append(FieldError("name", reason))
     if wrong:
         raise Invalid.of(wrong)
     if len(tx.execute(select(scim_tokens.c.id)).all()) >= MOST:

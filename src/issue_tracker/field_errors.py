@@ -1,0 +1,32 @@
+"""Reports all invalid fields of a request at once, whichever checks find them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from issue_tracker.errors import FieldError, Invalid
+
+
+class FieldErrors:
+    """The invalid fields that several checks find, so that one response names all of them (contract, section 2)."""
+
+    def __init__(self) -> None:
+        self._found: list[FieldError] = []
+
+    def add(self, field: str, message: str) -> None:
+        """Adds an invalid field."""
+        self._found.append(FieldError(field, message))
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Adds the fields of an Invalid that ends the block. Errors that name no field pass."""
+        try:
+            yield
+        except Invalid as invalid:
+            if not invalid.fields:
+                raise
+            self._found += invalid.fields
+
+    def raise_found(self) -> None:
+        """Raises one Invalid for all fields that were found; none if there are none."""
+        if self._found:
+            raise Invalid.of(self._found)

@@ -1,0 +1,86 @@
+"""A response names all invalid fields of a request (contract, section 2), whichever checks find them."""
+
+from typing import Any
+
+import pytest
+
+from tests.world import World
+
+INVISIBLE = "Line\u200b1"
+
+REQUESTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
+    (
+        "POST",
+        "/api/webhooks",
+        {"url": "ftp://hooks.example.com", "event_types": ["issue.lost"], "description": INVISIBLE},
+        ["url", "event_types", "description"],
+    ),
+    (
+        "POST",
+        "/api/alert-receivers",
+        {"name": INVISIBLE, "kind": "generic", "mapping": {"key": "[", "state": "]"}, "patterns": {"body": ["("]}},
+        ["name", "mapping.key", "mapping.state", "patterns", "patterns.body[0]"],
+    ),
+    (
+        "POST",
+        "/api/alert-receivers",
+        {"name": "Fibre", "kind": "feed", "feed": {"url": "ftp://status.example.com", "company_group": "None"}},
+        ["feed.url", "feed.company_group"],
+    ),
+    ("POST", "/api/alert-receivers", {"name": INVISIBLE, "kind": "feed"}, ["name", "feed"]),
+    (
+        "PUT",
+        "/api/alert-receivers/{receiver}/mailbox",
+        {"host": "a/b", "username": "u", "scope": "mail", "client_id": "c", "processed_folder": "inbox"},
+        ["host", "token_url", "processed_folder", "password"],
+    ),
+    (
+        "POST",
+        "/api/users",
+        {"email": "new\u200b@helpdesk.example", "name": INVISIBLE, "role": "technician"},
+        ["email", "name"],
+    ),
+    ("POST", "/api/scim-tokens", {"name": INVISIBLE, "networks": ["somewhere"]}, ["networks[0]", "name"]),
+    (
+        "POST",
+        "/api/alerts",
+        {
+            "alerts": [
+                {"key": key, "state": "firing", "issue": f"{INVISIBLE} {key}", "company": "Contoso"} for key in "ab"
+            ]
+        },
+        ["alerts[0].issue", "alerts[1].issue"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "fields"), REQUESTS)
+def test_all_invalid_fields_are_named(
+    world: World, method: str, path: str, body: dict[str, Any], fields: list[str]
+) -> None:
+    ada = world.client("ada")
+    receiver = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})["id"]
+    before = ada.call("GET", "/api/events?limit=1", 200)["items"]
+    refused = ada.call(method, path.format(receiver=receiver), 400, json=body)
+    assert [error["field"] for error in refused["errors"]] == fields
+    assert all(f"{error['field']}: {error['message']}" in refused["detail"] for error in refused["errors"])
+    assert ada.call("GET", "/api/events?limit=1", 200)["items"] == before, "nothing has changed"
+
+
+def test_all_invalid_names_of_a_new_issue_are_named(world: World) -> None:
+    access = {"companies": ["Contoso"]}
+    body = {"name": "program", "scopes": ["write"], "company_access": access}
+    limited = world.anonymous()
+    token = world.client("tess").call("POST", "/api/auth/tokens", 201, json=body)["token"]
+    limited.headers["Authorization"] = f"Bearer {token}"
+    refused = limited.call("POST", "/api/issues", 400, json={"name": INVISIBLE})
+    assert [error["field"] for error in refused["errors"]] == ["name", "companies"]
+
+
+def test_all_invalid_names_of_new_companies_are_shown(world: World) -> None:
+    ada = world.client("ada")
+    before = ada.call("GET", "/api/companies", 200)
+    shown = ada.post("/admin/companies", data={"several": "Initech\nA\u200bB\nC\u200bD"})
+    assert shown.status_code == 400
+    assert "A\\u200bB" in shown.text and "C\\u200bD" in shown.text
+    assert ada.call("GET", "/api/companies", 200) == before
