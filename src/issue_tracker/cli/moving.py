@@ -71,9 +71,9 @@ def _named_by(option: str, url: str | None) -> Settings:
 def dump(database_url: str | None, file: str) -> None:
     """Write everything in the database to FILE, from which `restore` fills either kind of database.
 
-    The file contains password hashes and, encrypted, the secrets of webhooks and authenticator apps. Only its owner
-    can read it, and to restore it, you need the server's key. A FILE that exists is not overwritten. Servers may run
-    meanwhile.
+    The file contains password hashes and, encrypted, the secrets of webhooks and authenticator apps, the passwords of
+    mailboxes and the refresh tokens of sessions. Only its owner can read it, and to restore these secrets, you need the
+    server's key. A FILE that exists is not overwritten. Servers may run meanwhile.
     """
     database = _fully_known(open_database(database_url))
     if Path(file).exists():
