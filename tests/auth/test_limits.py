@@ -87,7 +87,7 @@ def test_tokens_beyond_the_limit_are_refused(world: World, limited: Server) -> N
     ids = [tess.call("POST", "/api/auth/tokens", 201, json={"name": name, "scopes": ["read"]})["id"] for name in "ab"]
     body = {"name": "c", "scopes": ["read"]}
     refused = tess.call("POST", "/api/auth/tokens", 400, json=body)
-    assert "You already have 2 tokens, which is the maximum (tokens_per_user)." in refused["detail"]
+    assert "You already have 2 tokens, which is the maximum (ISSUE_TRACKER_TOKENS_PER_USER)." in refused["detail"]
     form = {"name": "c", "days": "30", "_csrf": tess.headers["X-CSRF-Token"]}
     page = tess.post("/account/tokens", data=form)
     assert page.status_code == 400 and "which is the maximum" in page.text
@@ -100,7 +100,7 @@ def test_webhooks_beyond_the_limit_are_refused(world: World, limited: Server) ->
     ada, body = at(limited, world.client("ada")), {"url": "http://192.0.2.1/hook"}
     ids = [ada.call("POST", "/api/webhooks", 201, json=body)["id"] for _ in range(2)]
     refused = ada.call("POST", "/api/webhooks", 400, json=body)
-    assert "There are 2 webhooks, which is the maximum (webhooks)." in refused["detail"]
+    assert "There are 2 webhooks, which is the maximum (ISSUE_TRACKER_WEBHOOKS)." in refused["detail"]
     form = body | {"_csrf": ada.headers["X-CSRF-Token"]}
     assert "which is the maximum" in ada.post("/admin/webhooks", data=form).text
     ada.call("DELETE", f"/api/webhooks/{ids[0]}", 204)

@@ -26,10 +26,14 @@ from issue_tracker.http.responses import SecretResponse, json_response, no_conte
 from issue_tracker.http.routes import Returns, Routes
 from issue_tracker.integers import RowId
 from issue_tracker.names import Name
+from issue_tracker.settings import PREFIX
 
 routes = Routes("Sign-in", access=Access.SIGNED_IN, proof=Proof.SESSION)
 
-REMEMBER = Meta(description="Requires no second factor in this browser for some time (`remembered_browser_days`).")
+REMEMBER = Meta(
+    description="Whether later sign-ins in this browser need no second factor for some time "
+    f"(`{PREFIX}REMEMBERED_BROWSER_DAYS`)."
+)
 
 
 class SecondStepAnswer(msgspec.Struct, forbid_unknown_fields=True):

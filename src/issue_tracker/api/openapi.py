@@ -15,7 +15,7 @@ from issue_tracker.http.responses import EVENT_STREAM, JSON, PROBLEM
 from issue_tracker.http.routes import Returns, Route
 from issue_tracker.http.texts import schema_of
 from issue_tracker.names import END
-from issue_tracker.settings import Settings
+from issue_tracker.settings import PREFIX, Settings
 
 ABOUT = """One fault affects several companies at once: an **issue** (unique name, description), and for each affected
 company an **assignment** with its own status.
@@ -25,7 +25,7 @@ POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` ar
 
 FRESH_PROOF = (
     "This needs a session with fresh proof: a sign-in, or `POST /api/auth/confirm`, within the last ten minutes "
-    "(`confirmation_minutes`)."
+    f"(`{PREFIX}CONFIRMATION_MINUTES`)."
 )
 
 PATH_EXAMPLES: dict[str, Any] = {

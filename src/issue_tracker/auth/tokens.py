@@ -27,7 +27,7 @@ from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.integers import LARGEST_ID
 from issue_tracker.looks import illegible
-from issue_tracker.settings import Settings
+from issue_tracker.settings import PREFIX, Settings
 
 
 class Scope(StrEnum):
@@ -185,7 +185,7 @@ def _require_service_account(tx: Connection, user_id: int) -> None:
 def _require_room(tx: Connection, user_id: int, most: int, whose: str) -> None:
     """Raises Invalid, whose sentence begins with `whose`, if the user already has `most` tokens."""
     if tx.execute(select(func.count()).where(tokens.c.user_id == user_id)).scalar_one() >= most:
-        raise Invalid(f"{whose} {most} tokens, which is the maximum (tokens_per_user). Revoke one first.")
+        raise Invalid(f"{whose} {most} tokens, which is the maximum ({PREFIX}TOKENS_PER_USER). Revoke one first.")
 
 
 def _store_grant(tx: Connection, token_id: int, grant: Grant | None) -> None:

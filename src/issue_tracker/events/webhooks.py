@@ -30,6 +30,7 @@ from issue_tracker.events.signing_secrets import former_secrets, new_secret, sto
 from issue_tracker.field_errors import FieldErrors
 from issue_tracker.new_names import require_visible
 from issue_tracker.outbound.address import parse_address
+from issue_tracker.settings import PREFIX
 
 OVERLAP = timedelta(hours=24)
 """How long the old secret continues to sign after a rotation."""
@@ -58,7 +59,7 @@ def create_webhook(
     require_administrator(actor)
     require_fresh_proof(actor)
     if most is not None and tx.execute(select(func.count()).select_from(webhooks)).scalar_one() >= most:
-        raise Invalid(f"There are {most} webhooks, which is the maximum (webhooks). Delete one first.")
+        raise Invalid(f"There are {most} webhooks, which is the maximum ({PREFIX}WEBHOOKS). Delete one first.")
     at = now()
     secret = new_secret()
     _require_valid(tx, actor, fields, fields.description, new=True)
