@@ -91,7 +91,7 @@ def create_token(
     active = tx.execute(select(users.c.active).where(users.c.user_id == user_id).with_for_update()).scalar_one()
     require_running(tx, actor)
     if not active:
-        raise Invalid("The account is disabled. Enable it first.")
+        raise Invalid("The account is disabled; activate it first.")
     whose = "you already have" if actor.user_id == user_id else "the account already has"
     same = select(tokens.c.id).where(tokens.c.user_id == user_id, tokens.c.name == name)
     if tx.execute(same).first() is not None:

@@ -144,7 +144,8 @@ def delete_company(tx: Connection, actor: Actor, company_id: int) -> None:
         raise Invalid(f"“{company.name}” is in a company group and cannot be deleted; archive it instead.")
     if is_company_granted(tx, company_id):
         raise Invalid(
-            f"“{company.name}” is in the company access of a user or group and cannot be deleted; archive it instead."
+            f"“{company.name}” is in the company access of a user, a token or a group mapping and cannot be deleted; "
+            "archive it instead."
         )
     if has_references(tx, actor, company_id):
         raise Invalid(f"“{company.name}” has a history and cannot be deleted; archive it instead.")

@@ -149,7 +149,10 @@ def test_mailboxes_are_managed_by_super_admins(world: World, mail: MailServer, m
     for change, text in (
         ({"password": "wrong"}, "does not accept the user name and the password"),
         ({"port": "x"}, "ust be a whole number"),
-        ({"username": "another", "password": ""}, "required for another server, user name"),
+        (
+            {"username": "another", "password": ""},
+            "entered again, because the server, its port or encryption, the user name",
+        ),
     ):
         refused = ada.post(page, data=typed | change)
         assert refused.status_code == 400 and text in refused.text and PASSWORD not in refused.text

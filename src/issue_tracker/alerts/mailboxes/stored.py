@@ -203,7 +203,8 @@ def _require_same_account(stored: Row[Any] | None, mailbox: MailboxSettings) -> 
         raise Invalid.field("password", "is required")
     before = _settings(stored)
     if any(getattr(before, name) != getattr(mailbox, name) for name in _ACCOUNT):
-        raise Invalid.field("password", "is required for another server, user name, token endpoint or client")
+        changed = "the server, its port or encryption, the user name, the token endpoint or the client"
+        raise Invalid.field("password", f"must be entered again, because {changed} has changed")
 
 
 _ACCOUNT = ("host", "port", "security", "username", "token_url", "client_id")

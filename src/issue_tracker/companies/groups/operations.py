@@ -111,7 +111,9 @@ def delete_group(tx: Connection, actor: Actor, group_id: int) -> None:
     require_administrator(actor)
     group = lock_group(tx, actor, group_id)
     if is_group_granted(tx, group_id):
-        raise Invalid(f"“{group.name}” is in the company access of a user or group; change that first.")
+        raise Invalid(
+            f"“{group.name}” is in the company access of a user, a token or a group mapping; change that first."
+        )
     tx.execute(delete(company_groups).where(company_groups.c.group_id == group_id))
     record(tx, actor, [Change(type=EventType.COMPANY_GROUP_DELETED, after=group.name)], now())
 
