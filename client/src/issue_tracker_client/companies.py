@@ -16,7 +16,7 @@ read_companies = decoder(Listing[Company])
 
 
 def companies(session: Session, *, search: str | None = None, include_archived: bool = False) -> Plan[Listing[Company]]:
-    """Returns companies by name, each with the number of its open assignments. `search` is a part of the name."""
+    """Returns companies by name, each with the number of its open issues. `search` is a part of the name."""
     query = query_pairs({"search": search, "includeArchived": include_archived or None})
     return read_companies((yield from session.perform(Request("GET", COMPANIES, query))))
 

@@ -172,8 +172,19 @@ def token() -> None:
     required=True,
     help="What the token may do; give the option twice for both.",
 )
-@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The day (UTC) from which the token is refused.")
-@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Accept the token only from this network.")
+@click.option(
+    "--expires",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The day (UTC) from which the token is refused.",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="Accept the token only from this network; may be repeated.",
+)
 @company_options[0]
 @company_options[1]
 def token_add(

@@ -108,7 +108,7 @@ def export(connection: Connection) -> None:
 @as_json_option
 @click.pass_obj
 def list_companies(connection: Connection, search: str | None, json: bool) -> None:
-    """List companies: name and number of open assignments, separated by a tab."""
+    """List companies: name and number of open issues, separated by a tab."""
     with connection.tracker() as tracker:
         for company in tracker.companies(search=search):
             show([as_json_line(company) if json else f"{company.name}\t{company.open_issues}"])
