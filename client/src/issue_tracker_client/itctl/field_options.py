@@ -76,7 +76,7 @@ OPTIONS = (
         "next_update_at",
         type=parse_due,
         metavar="TIME",
-        help="The time at which the next update is due.",
+        help="When the next update is due, such as 2026-01-09T16:00; without an offset, in local time.",
     ),
     click.option("--tag", "tags", multiple=True, help="A tag; may be repeated. All others are removed."),
     REFERENCE,

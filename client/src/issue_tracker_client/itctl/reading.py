@@ -30,7 +30,12 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 @click.option("--reference", metavar="KEY", help="Issues with this key in another system.")
 @click.option("--overdue", is_flag=True, help="Issues whose next update is due.")
 @click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
-@click.option("--since", type=parse_instant, metavar="TIME", help="Issues changed at or after this time.")
+@click.option(
+    "--since",
+    type=parse_instant,
+    metavar="TIME",
+    help="Issues changed at or after this time, such as 2026-01-09T16:00; without an offset, in local time.",
+)
 @click.option(
     "--sort",
     type=click.Choice(["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at", "attention"]),
