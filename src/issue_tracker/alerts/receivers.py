@@ -119,8 +119,9 @@ def create_receiver(
 ) -> tuple[Receiver, str]:
     """Creates a receiver. Returns it with its secret, which is shown only once.
 
-    Raises Invalid for a name that is taken, for an invalid mapping, pattern or feed, and if there are MOST_RECEIVERS
-    already; ConfirmationRequired, and Forbidden. The secret of a receiver of the kind `feed` is useless.
+    The secret of a receiver of the kind `feed` is useless. Raises Invalid for a name that is taken or has an invisible
+    character, for an invalid mapping, pattern or feed, and if there are MOST_RECEIVERS already; ConfirmationRequired,
+    and Forbidden.
     """
     require_administrator(actor)
     require_fresh_proof(actor)

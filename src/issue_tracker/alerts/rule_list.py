@@ -70,8 +70,8 @@ def create_rule(
 ) -> tuple[StoredRule, list[AlertOutcome]]:
     """Adds a rule at a position, or at the end if it is None, and applies the rules to the unsorted alerts.
 
-    Returns the rule, and the outcomes of these alerts. Raises Invalid if there are already MOST_RULES, and Forbidden
-    unless the actor is a super admin.
+    Returns the rule, and the outcomes of these alerts. Raises Invalid if there are already MOST_RULES, or if the name
+    has an invisible character; and Forbidden unless the actor is a super admin who sees all companies.
     """
     require_administrator(actor)
     require_visible("name", name)
@@ -100,7 +100,8 @@ def update_rule(
     """Changes the fields that are not None, and applies the rules to the unsorted alerts. A position beyond the last
     one means the last one.
 
-    Raises NotFound, Invalid, and Forbidden unless the actor is a super admin.
+    Raises NotFound; Invalid for a name with an invisible character; and Forbidden unless the actor is a super admin who
+    sees all companies.
     """
     require_administrator(actor)
     lock_rules(tx)
@@ -124,7 +125,7 @@ def update_rule(
 
 
 def delete_rule(tx: Connection, actor: Actor, rule_id: int) -> None:
-    """Deletes a rule; the rules after it move up. Raises NotFound, and Forbidden unless the actor is a super admin."""
+    """Deletes a rule; the rules after it move up. Raises as `get_rule`."""
     require_administrator(actor)
     lock_rules(tx)
     stored = get_rule(tx, actor, rule_id)
@@ -134,7 +135,7 @@ def delete_rule(tx: Connection, actor: Actor, rule_id: int) -> None:
 
 
 def get_rule(tx: Connection, actor: Actor, rule_id: int) -> StoredRule:
-    """Returns one rule. Raises NotFound, and Forbidden unless the actor is a super admin."""
+    """Returns one rule. Raises NotFound, and Forbidden unless the actor is a super admin who sees all companies."""
     require_administrator(actor)
     row = tx.execute(select(alert_rules).where(alert_rules.c.id == rule_id)).first()
     if row is None:

@@ -36,8 +36,8 @@ def undo_rule(tx: Connection, actor: Actor, rule_id: int) -> int:
 
     The alerts that it sorted lose the assignments that alerts opened, unless a person has changed them since, or
     another alert keeps them open. Then the remaining rules are applied. An issue that has no companies left is
-    deleted if alerts opened it, and nobody has touched it since. Raises NotFound, and Forbidden unless the actor is a
-    super admin.
+    deleted if alerts opened it, and nobody has changed it since. Raises NotFound, and Forbidden unless the actor is a
+    super admin who sees all companies.
     """
     require_administrator(actor)
     lock_rules(tx)

@@ -43,7 +43,8 @@ def invite(tx: Connection, actor: Actor, user_id: int) -> Invitation:
     """Creates a link with which a user can choose a password. Earlier links of the user become invalid.
 
     The present password remains valid until then. Raises NotFound; Invalid for the actor's own account, a service
-    account and a disabled one; Forbidden unless `actor` is a super admin; and ConfirmationRequired.
+    account and a disabled one; Forbidden unless `actor` is a super admin who sees all companies; and
+    ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)

@@ -125,6 +125,7 @@ def after_first_step(
     Only this function decides, for every kind of first step: a password, the link of an invitation, or an identity
     provider with its `binding`. `proved` names the second factor that was part of it, if a provider attests one. No
     second step is needed for a user without a factor, and in a browser that the user has chosen to remember.
+    Raises what `admit` raises.
     """
     methods = [] if proved else methods_of(tx, user.user_id)
     if methods and places.is_trusted(tx, user.user_id, visitor.device, at):

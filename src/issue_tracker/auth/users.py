@@ -63,8 +63,9 @@ def create_user(
     A password that another user chose must be changed at the first sign-in. A customer sees no company until
     `set_company_access` grants some; all other roles see all companies until it limits them.
 
-    Raises Invalid for an address that is taken, for a name that imitates another user's, and for a service account with
-    a password; Forbidden unless `actor` is a super admin; ConfirmationRequired.
+    Raises Invalid for an address that is taken, for a name that imitates another user's, for an invisible character in
+    either, and for a service account with a password; Forbidden unless `actor` is a super admin who sees all
+    companies; ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)
@@ -124,7 +125,7 @@ def update_user(
 
     Raises NotFound; Invalid if no active super admin would be left, if the name imitates another user's, and for a new
     password of a service account or of the actor's own, which needs the current one (change_own_password); Forbidden
-    unless `actor` is a super admin; ConfirmationRequired for a new role or password.
+    unless `actor` is a super admin who sees all companies; ConfirmationRequired for a new role or password.
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)
@@ -202,7 +203,10 @@ def get_user_by_email(tx: Connection, email: str) -> User:
 
 
 def list_users(tx: Connection, actor: Actor) -> list[User]:
-    """Returns all accounts by casefolded name. Raises Forbidden unless `actor` is a super admin."""
+    """Returns all accounts by casefolded name.
+
+    Raises Forbidden unless `actor` is a super admin who sees all companies.
+    """
     require_administrator(actor)
     return sorted(map(_user, tx.execute(select(users))), key=lambda user: (key(user.name), user.user_id))
 

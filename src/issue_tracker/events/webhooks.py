@@ -54,7 +54,8 @@ def create_webhook(
 ) -> tuple[Webhook, str]:
     """Creates a webhook. Returns it with its secret, which is stored encrypted and never shown again.
 
-    `most` is the maximum number of webhooks. Raises Invalid, and ConfirmationRequired.
+    `most` is the maximum number of webhooks. Raises Invalid, also if there are that many; NotFound for unknown
+    companies; ConfirmationRequired; and Forbidden.
     """
     require_administrator(actor)
     require_fresh_proof(actor)

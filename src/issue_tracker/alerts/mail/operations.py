@@ -76,7 +76,8 @@ def receive_mail(
 def try_patterns(tx: Connection, actor: Actor, receiver: str, patterns: MailPatterns, message: str) -> MailTrial:
     """Returns what the patterns find in a message to the receiver of this name. Nothing is changed.
 
-    Raises Invalid for invalid patterns and for an invalid message, and Forbidden unless the actor is a super admin.
+    Raises Invalid for invalid patterns and for an invalid message, and Forbidden unless the actor is a super admin who
+    sees all companies.
     """
     require_administrator(actor)
     require_valid(patterns)

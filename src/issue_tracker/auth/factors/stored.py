@@ -133,8 +133,8 @@ def reset_factors(tx: Connection, actor: Actor, user_id: int, reason: Note) -> U
     """Removes all factors and recovery codes of another user, who has lost them, and ends that user's sessions.
 
     The administrator must have verified the user's identity; `reason` says how, and is recorded in the audit. Raises
-    NotFound; Invalid for the actor's own account and without a reason; Forbidden unless `actor` is a super admin; and
-    ConfirmationRequired.
+    NotFound; Invalid for the actor's own account and without a reason; Forbidden unless `actor` is a super admin who
+    sees all companies; and ConfirmationRequired.
     """
     require_administrator(actor)
     require_fresh_proof(actor)

@@ -42,8 +42,8 @@ def add_update(
     Under limited company access, None means the visible companies of the issue. With a `status`, it is set for the
     companies: those in `named` are assigned if they are not, whereas others remain closed if they are, and change only
     from the statuses in `only_from`, if it is given. `issue` must have been read with a lock in this transaction.
-    Raises Invalid for a company that is not assigned if there is no status, and for an archived one that would have to
-    be assigned.
+    Raises Invalid if `companies` is empty, for a company that is not assigned if there is no status, and for an
+    archived one that would have to be assigned.
     """
     require_helpdesk(actor)
     if companies is not None and not companies:
