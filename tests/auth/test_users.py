@@ -101,7 +101,11 @@ def test_the_last_active_super_admin_cannot_be_demoted_or_disabled(world: World,
     admin, people = world.client("ada"), ids(world)
     assert "last active super admin" in admin.call("PUT", f"/api/users/{people['ada']}", 400, json=change)["detail"]
     admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"role": "super_admin"})
-    admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"active": False})
+    limited = {"company_access": {"companies": ["Contoso"]}}
+    admin.call("PUT", f"/api/users/{people['tess']}", 200, json=limited)
+    refused = admin.call("PUT", f"/api/users/{people['ada']}", 400, json=change)["detail"]
+    assert "super admin who sees all companies" in refused, "there is another super admin"
+    admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"company_access": "all", "active": False})
     admin.call("PUT", f"/api/users/{people['ada']}", 400, json=change)
     admin.call("PUT", f"/api/users/{people['tess']}", 200, json={"active": True})
     admin.call("PUT", f"/api/users/{people['ada']}", 200, json=change)

@@ -83,7 +83,10 @@ def test_every_command_has_a_help_text_with_an_explanation() -> None:
         ),
         (["user", "password", "nobody@b.example"], "There is no account for “nobody@b.example”."),
         (["user", "disable", "nobody@b.example"], "There is no account for “nobody@b.example”."),
-        (["user", "disable", "ada@helpdesk.example"], "active: The last active super admin cannot be"),
+        (
+            ["user", "disable", "ada@helpdesk.example"],
+            "active: The last active super admin who sees all companies cannot be",
+        ),
         (["events", "prune", "--older-than", "9" * 5000 + "d"], "--older-than must be a number of days or hours, such"),
         (["company", "add", "Contoso", ""], "“” must not be blank."),
         (["issue", "export", "/nonexistent/folder/issues.csv"], "/nonexistent/folder/issues.csv: No such file"),

@@ -277,7 +277,7 @@ def get_user(request: Request, user_id: int) -> Response:
     errors=(404,),
 )
 def update_user(request: Request, user_id: int, body: UserChange) -> Response:
-    """Change an account. The last active super admin cannot be demoted, limited or disabled.
+    """Change an account. The last active super admin who sees all companies cannot be demoted, limited or disabled.
 
     `company_access` is `all`, or an object that names all groups and companies that the user may see; it takes effect
     with the user's next request. Only super admins with access to all companies can change accounts. If groups

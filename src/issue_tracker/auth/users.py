@@ -27,7 +27,7 @@ from issue_tracker.names import key
 from issue_tracker.new_names import Kind, remember, remember_new, require_visible
 
 NO_SIGN_IN = "must not be set for a service account, to which nobody can sign in"
-LAST_SUPER_ADMIN = "The last active super admin cannot be demoted, limited or disabled."
+LAST_SUPER_ADMIN = "The last active super admin who sees all companies cannot be demoted, limited or disabled."
 
 
 class User(msgspec.Struct, frozen=True):
@@ -123,9 +123,10 @@ def update_user(
     where the user has signed in, because an attacker who took over the account may have created them. A password that
     another user chose must be changed. A user who becomes a customer sees no company until some are granted.
 
-    Raises NotFound; Invalid if no active super admin would be left, if the name imitates another user's, and for a new
-    password of a service account or of the actor's own, which needs the current one (change_own_password); Forbidden
-    unless `actor` is a super admin who sees all companies; ConfirmationRequired for a new role or password.
+    Raises NotFound; Invalid if no active super admin who sees all companies would be left, if the name imitates another
+    user's, and for a new password of a service account or of the actor's own, which needs the current one
+    (change_own_password); Forbidden unless `actor` is such a super admin; ConfirmationRequired for a new role or
+    password.
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)
@@ -212,7 +213,7 @@ def list_users(tx: Connection, actor: Actor) -> list[User]:
 
 
 def is_last_super_admin(tx: Connection, user: User) -> bool:
-    """Returns whether there would be no active super admin without this user."""
+    """Returns whether there would be no active super admin who sees all companies without this user."""
     return user.administers and other_super_admins(tx, user.user_id) == 0
 
 

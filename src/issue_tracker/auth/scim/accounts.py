@@ -79,7 +79,7 @@ def change_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     """Changes an account to the desired state. Disabling it ends its sessions and tokens.
 
     Raises NotFound; Taken for a user name or an address that another account has; Invalid for a name that imitates
-    another user's, and if no active super admin would be left.
+    another user's, and if no active super admin who sees all companies would be left.
     """
     require_administrator(actor)
     present = get_person(tx, settings, user_id)
@@ -113,7 +113,7 @@ def remove_person(tx: Connection, actor: Actor, settings: Settings, user_id: int
     """Disables the account of a deleted user, because the history refers to it; removes its role, groups, companies,
     credentials and private views; and hides it from the provider.
 
-    Raises NotFound, and Invalid if no active super admin would be left.
+    Raises NotFound, and Invalid if no active super admin who sees all companies would be left.
     """
     require_administrator(actor)
     person = get_person(tx, settings, user_id)
