@@ -52,5 +52,9 @@ def similar_issues(session: Session, name: str, *, limit: int | None = None) -> 
 
 
 def templates(session: Session) -> Plan[Listing[Template]]:
-    """Returns the templates of issues by name. Their fields have the names of the arguments of `create_issue`."""
+    """Returns the templates of issues by name.
+
+    `description`, `severity`, `tags` and `company_groups` have the form of the arguments of `create_issue`, and so have
+    the `company_names` as its `companies`; `first_update` is a body for `add_update`.
+    """
     return read_templates((yield from session.perform(Request("GET", "/api/templates"))))

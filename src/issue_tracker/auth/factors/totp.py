@@ -90,8 +90,8 @@ def find_new_totp(tx: Connection, keyring: Keyring, user: User, factor_id: int) 
 def confirm_totp(tx: Connection, keyring: Keyring, actor: Actor, factor_id: int, code: str) -> list[str]:
     """Makes the new app a factor of the actor, if `code` is the one that it shows now.
 
-    Returns what `added` returns. Raises NotFound; Invalid for a wrong code; ConfirmationRequired; and what
-    `lock_self` raises.
+    Returns what `added` returns. Raises NotFound; Invalid for a wrong code, and like `begin_totp`;
+    ConfirmationRequired; and what `lock_self` raises.
     """
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
