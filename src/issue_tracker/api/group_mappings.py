@@ -79,8 +79,9 @@ def list_mappings(request: Request) -> Response:
 def create_mapping(request: Request, body: NewGroupMapping) -> Response:
     """Map a group. The mapping applies from the next sign-in, or check of a session, of each member.
 
-    Of several groups, the role with the most rights applies, and the union of their company accesses. As soon as a
-    provider has a mapping, its users without a mapped group are members, who have no helpdesk access.
+    A mapping with the source `scim` applies immediately. Of several groups, the role with the most rights applies, and
+    the union of their company accesses. As soon as a provider has a mapping, its users without a mapped group are
+    members, who have no helpdesk access.
     """
     return json_response(
         shown(operations.create_mapping(request.tx, request.actor, request.settings, fields_of(request, body))), 201

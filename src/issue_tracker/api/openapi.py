@@ -21,7 +21,9 @@ ABOUT = """One fault affects several companies at once: an **issue** (unique nam
 company an **assignment** with its own status.
 
 Sign in with `POST /api/auth/login`, store the cookie, and send the response's `csrf_token` as `X-CSRF-Token` with every
-POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` are the same resource."""
+POST, PUT and DELETE; or send `Authorization: Bearer itk_…`. `/x` and `/x/` are the same resource.
+
+Technicians and super admins have helpdesk access. An unlimited super admin is one whose company access is `all`."""
 
 FRESH_PROOF = (
     "This needs a session with fresh proof: a sign-in, or `POST /api/auth/confirm`, within the last ten minutes "

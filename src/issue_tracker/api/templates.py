@@ -100,7 +100,10 @@ class TemplateList(msgspec.Struct):
 
 @routes.get("/api/templates", returns=Returns(200, TemplateList, {"items": [TEMPLATE_EXAMPLE], "total": 1}))
 def list_templates(request: Request) -> Response:
-    """List the templates of issues by name. Their fields have the same names as those of `POST /api/issues`."""
+    """List the templates of issues by name.
+
+    `description`, `severity`, `tags` and `company_groups` have the form that `POST /api/issues` accepts.
+    """
     return list_response(queries.list_templates(request.tx, request.actor))
 
 

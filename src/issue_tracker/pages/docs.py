@@ -12,7 +12,7 @@ routes = Routes("Operations", access=Access.PUBLIC)
 
 @routes.get("/docs", transaction=False, returns=Returns(200, media_types={"text/html": "<!doctype html>…"}))
 def docs(request: Request) -> Response:
-    """Show the OpenAPI document as a page to read and to try (docs/decisions/0016-api-reference.md)."""
+    """Show the OpenAPI document as a page to read and to try."""
     documents, key = request.app_state.documents, variant(request)
     if key not in documents:
         response = _page(request)
