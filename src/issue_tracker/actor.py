@@ -11,10 +11,11 @@ from issue_tracker.errors import ConfirmationRequired, Forbidden
 
 
 class Role(StrEnum):
-    """The role of a user (contract, sections 3 and 12). A `customer` sees the portal of some companies. A `member` may
-    sign in, but may do nothing in the tracker.
+    """The role of a user. A `customer` sees the portal of some companies. A `member` may sign in, but may do nothing in
+    the tracker.
     """
 
+    # Contract, sections 3 and 12.
     SUPER_ADMIN = "super_admin"
     TECHNICIAN = "technician"
     CUSTOMER = "customer"

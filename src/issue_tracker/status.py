@@ -13,10 +13,11 @@ import msgspec
 class Status(StrEnum):
     """The status of an assignment, as it is stored and sent.
 
-    The constructor ignores case and surrounding white space, and accepts a space or a hyphen for the underscore:
-    `Status(" In-Progress ")`. It raises ValueError for everything else.
+    Requests may contain it in any case, with surrounding white space, and with a space or a hyphen for the underscore,
+    such as `In-Progress`.
     """
 
+    # The constructor accepts the same, and raises ValueError for everything else.
     NEW = "new"
     INVESTIGATING = "investigating"
     IN_PROGRESS = "in_progress"

@@ -28,8 +28,8 @@ Password = Annotated[str, Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-
 class NewMailbox(MailboxSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A mailbox with its password, or with the client secret for OAuth, which is stored encrypted and never shown.
 
-    Without a password, the stored one remains, unless the server, the user name, the token endpoint or the client
-    changes.
+    Without a password, the stored one remains, unless the server, its port or encryption, the user name, the token
+    endpoint or the client changes.
     """
 
     password: Password | None = None

@@ -22,11 +22,9 @@ BATCH = 500
 
 
 class Company(msgspec.Struct, frozen=True):
-    """A client company. `open_issues` counts its assignments that are neither resolved nor closed.
+    """A client company. `open_issues` counts its assignments that are neither resolved nor closed."""
 
-    Functions that do not count `open_issues` say so; it is 0 then.
-    """
-
+    # Functions that do not count `open_issues` say so; it is 0 then.
     company_id: int
     name: str
     archived: bool

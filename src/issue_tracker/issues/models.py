@@ -10,8 +10,9 @@ from issue_tracker.status import Status
 
 
 class Severity(StrEnum):
-    """The severity of a fault, from the lowest to the highest (contract, section 13). An issue may have none."""
+    """The severity of a fault, from the lowest to the highest. An issue may have none."""
 
+    # Contract, section 13.
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"

@@ -18,8 +18,9 @@ from issue_tracker.issues.models import SEVERITIES, Severity, read_tags
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
-    """Initial values for a new issue. `name_pattern` is the pattern of its name (`patterns.filled`); `first_update` is
-    the text of an update that is added when the issue is created.
+    """Initial values for a new issue. `name_pattern` is the pattern of its name, in which `{date}`, `{month}` and
+    `{time}` stand for the values in UTC; `first_update` is the text of an update that is added when the issue is
+    created.
     """
 
     template_id: int
