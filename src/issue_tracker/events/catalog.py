@@ -147,7 +147,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventActor(msgspec.Struct, frozen=True):
-    """The actor of an event, with their name at that time. `id` is null for the command line and failed sign-ins."""
+    """The actor of an event, with their name at that time.
+
+    `id` is null if no user acted: for the command line, receivers of alerts, identity providers, and requests without a
+    user, such as failed sign-ins.
+    """
 
     id: int | None
     name: str
