@@ -40,7 +40,7 @@ class Filter(TypedDict, total=False):
     `search` is a literal part of the name or description; `words` must all occur, each in the name, the description or
     the name of an affected company. `changed_since` is the `position` of a list from `poll_issues`: all issues that
     were changed since then. `owner` is an e-mail address, `me` or `none`; `overdue` is True for issues whose next
-    update is due; `unmoved_days` finds unfinished issues unchanged for so many days. `include="details"` sets more
+    update is overdue; `unmoved_days` finds unfinished issues unchanged for so many days. `include="details"` sets more
     fields of assignments. `sort` is `name`, `updated_at`, `created_at` or `open_count`, with a leading `-` for
     descending order, or `attention`. Raises InvalidQuery for an unsupported status and for a position from before the
     server's database was restored from a backup, NotFound for an unknown company or group, Misuse for an

@@ -28,7 +28,7 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 @click.option("--owner", help="Issues of this technician: an e-mail address, `me` or `none`.")
 @click.option("--tag", help="Issues with this tag.")
 @click.option("--reference", metavar="KEY", help="Issues with this key in another system.")
-@click.option("--overdue", is_flag=True, help="Issues whose next update is due.")
+@click.option("--overdue", is_flag=True, help="Issues whose next update is overdue.")
 @click.option("--open", "only_open", is_flag=True, help="Assignments neither resolved nor closed.")
 @click.option(
     "--since",
