@@ -157,8 +157,9 @@ def test_a_stream_ends_when_its_token_expires(world: World) -> None:
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_events_are_in_order_if_transactions_commit_out_of_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On SQLite writers take turns."""
+    """On SQLite writers take turns. The late event moves the last one out of the first batch."""
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(reader_module, "BATCH", 2)
     recorded, may_commit = threading.Event(), threading.Event()
 
     def write(name: str, *, wait: bool) -> None:

@@ -148,8 +148,9 @@ class LogReader:
                 for access in self._accesses():
                     visible[access] = frozenset(list_event_ids(tx, access, after=position, until=last))
             if self._gap is not None and barrier_passed(tx, self._gap[1]):
-                # Ids that are still missing up to here were rolled back.
-                settled = self._gap[0]
+                # Ids that are still missing up to here were rolled back. Events that appeared meanwhile may have moved
+                # the last ones out of this batch.
+                settled = self._gap[0] if len(found) < BATCH else min(self._gap[0], found[-1].event_id)
                 self._gap = None
         ids = [event.event_id for event in found]
         if self._database.sqlite:
