@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -28,10 +28,13 @@ class Supplier:
         self.code = 200
         self.headers: dict[str, str] = {}
         self.codes: list[int] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens between a request and its response."""
         supplier = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                supplier.meanwhile()
                 content, validator = supplier.content, f'"{hash(supplier.content)}"'
                 same = supplier.code == 200 and self.headers["If-None-Match"] == validator
                 supplier.codes.append(304 if same else supplier.code)

@@ -123,6 +123,22 @@ def test_only_one_process_polls_a_feed(world: World, supplier: Supplier) -> None
     assert statuses(world, NAME)["Contoso"] == "investigating"
 
 
+def test_a_group_that_is_renamed_or_deleted_during_a_poll_clears_no_incident(world: World, supplier: Supplier) -> None:
+    given_feed(world, supplier.url)
+    poller, ada = Poller(world), world.client("ada")
+    supplier.show(statuspage(incident()))
+    poller.poll()
+    group = f"/api/company-groups/{ada.call('GET', '/api/company-groups', 200)['items'][0]['group_id']}"
+    before = len(world.history())
+    supplier.meanwhile = lambda: ada.call("PUT", group, 200, json={"name": "Connected by Contoso Fibre"})
+    poller.poll()
+    assert health(world)["failure"] is None and len(world.history()) == before
+    supplier.meanwhile = lambda: ada.call("DELETE", group, 204)
+    poller.poll()
+    assert "was deleted" in health(world)["failure"] and len(world.history()) == before
+    assert [one["state"] for one in listed(world)] == ["firing", "firing"]
+
+
 def test_rules_apply_to_incidents(world: World, supplier: Supplier) -> None:
     given_feed(world, supplier.url)
     maintenance = [{"label": "components", "operator": "like", "value": "*portal*"}]

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from issue_tracker.alerts.feeds.documents import MOST_BYTES, Incident, alert_of, read_feed
-from issue_tracker.alerts.feeds.stored import SCHEDULE, ClaimedFeed, claim_feed, note_success
+from issue_tracker.alerts.feeds.stored import SCHEDULE, ClaimedFeed, claim_feed, find_company_group, note_success
 from issue_tracker.alerts.messages import receive_all
 from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.alerts.receiver_in_use import hold_receiver
@@ -21,6 +21,7 @@ from issue_tracker.outbound.outcomes import Received, Unreachable
 from issue_tracker.settings import Settings, networks
 
 FETCH_SECONDS = 20.0
+GROUP_DELETED = "The company group of the feed was deleted. Choose another one."
 USER_AGENT = f"issue-tracker/{version('issue-tracker')}"
 
 
@@ -42,9 +43,8 @@ class FeedPolls:
 
     def poll(self, feed: ClaimedFeed) -> str | None:
         """Returns `changed` or `unchanged`, like the response; None if the claim became invalid."""
-        group = feed.company_group
-        if group is None:
-            raise PollFailed("The company group of the feed was deleted. Choose another one.")
+        if feed.company_group is None:
+            raise PollFailed(GROUP_DELETED)
         found = fetch_feed(self._settings, feed.url, feed.etag, feed.last_modified)
         validators = found.etag, found.last_modified
         over: list[Incident] = []
@@ -64,6 +64,10 @@ class FeedPolls:
                 return None
             if not note_success(tx, feed, incidents, _short(validators), now()):
                 return None
+            # Read again: under a name from before the response, no company would be found, and all alerts be cleared.
+            group = find_company_group(tx, receiver.id)
+            if group is None:
+                raise PollFailed(GROUP_DELETED)
             firing = [alert_of(one, receiver.name, group) for one in incidents]
             outcomes = receive_all(tx, receiver, firing, {one.id: one.text for one in over if one.text}, "")
         for action, count in Counter(outcome.action.value for outcome in outcomes).items():

@@ -122,6 +122,13 @@ def claim_feed(tx: Connection, receiver_id: int, due_at: datetime, at: datetime)
     )
 
 
+def find_company_group(tx: Connection, receiver_id: int) -> str | None:
+    """Returns the present name of the company group of a feed; None if the group was deleted."""
+    query = _joined.where(alert_feeds.c.receiver_id == receiver_id)
+    name: str | None = tx.execute(query).one().company_group
+    return name
+
+
 def note_success(
     tx: Connection,
     feed: ClaimedFeed,
