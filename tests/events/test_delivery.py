@@ -173,6 +173,8 @@ def test_retry_after_is_respected_up_to_a_limit() -> None:
     for nonsense in ("soon", "-5", "1e3", "", "Thu, 99 Foo", endless, "Mon, 01 Jan " + "9" * 5000 + " 00:00:00 GMT"):
         assert 4.5 * second <= retry_delay(1, nonsense, at) <= 5.5 * second
     assert {retry_delay(2, None, at) for _ in range(20)} != {retry_delay(2, None, at)}
+    for failures, delay in enumerate(SCHEDULE, 1):
+        assert 0.9 * delay <= retry_delay(failures, None, at) <= 1.1 * delay
 
 
 @pytest.mark.parametrize(

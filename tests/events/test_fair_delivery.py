@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpcore
 import pytest
 
+from issue_tracker import clock
+from issue_tracker.events import claims
 from issue_tracker.events.attempts import SCHEDULE
 from issue_tracker.events.claims import LOST
 from issue_tracker.events.delivery import Deliverer
@@ -156,6 +159,36 @@ def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada:
         assert ids == sorted(ids) and len(ids) == 6
 
 
+def test_messages_wait_for_earlier_ones_about_the_same_issue_that_are_being_sent(
+    world: World, ada: Client, receiver: Receiver, patient: Deliverer
+) -> None:
+    path = _webhook(ada, receiver.url)
+    world.given_issue("VPN")
+    receiver.response = responses.status(500)
+    assert patient.deliver_due() == 1
+    world.client("tess").call("PUT", "/api/issues/VPN", 200, json={"description": "Down"})
+    world.given_issue("Mail")
+    ada.call("POST", f"{path}/test", 202)
+    world.given_issue("DNS")
+    world.clock.advance(seconds=6)
+    sending = threading.Lock()
+    sent_meanwhile: list[int] = []
+
+    def response(request: BaseHTTPRequestHandler) -> None:
+        if sending.acquire(blocking=False):
+            sent_meanwhile.append(patient.deliver_due())
+            sending.release()
+        responses.status(204)(request)
+
+    receiver.response = response
+    assert patient.deliver_due() == 4
+    data = [message.json["data"] for message in receiver.messages[1:]]
+    sent = [(each.get("issue_name"), each.get("field")) for each in data]
+    # The first one is sent again; the test message is about no issue, and therefore waits for all, and all for it.
+    assert sent == [("VPN", None), ("Mail", None), ("VPN", "description"), (None, None), ("DNS", None)]
+    assert sent_meanwhile == [1, 0, 0, 0]
+
+
 def test_a_failed_message_does_not_delay_the_next(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer
 ) -> None:
@@ -184,6 +217,11 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     def die(*_: object, **__: object) -> None:
         raise Killed
 
+    for outcome, seconds in ((Outcome(milliseconds=1, code=500), 6), (Outcome(milliseconds=1, error="refused"), 331)):
+        with monkeypatch.context() as patch:
+            patch.setattr(outbound, "post", lambda *_, outcome=outcome, **__: outcome)
+            assert deliverer.deliver_due() == 1
+        world.clock.advance(seconds=seconds)
     lost = len(SCHEDULE) + 4
     for _ in range(lost):
         with monkeypatch.context() as patch, suppress(Killed):
@@ -194,14 +232,53 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     assert deliverer.deliver_due() == 1
     ada = world.client("ada")
     earlier, found = _deliveries(ada, path)
-    assert [attempt["error"] for attempt in found["attempts"]] == [LOST] * lost + [None]
+    assert [attempt["error"] for attempt in found["attempts"]] == [None, "refused", *[LOST] * lost, None]
     assert [attempt["error"] for attempt in earlier["attempts"]] == [None]
     assert found["state"] == "pending" and ada.call("GET", path, 200)["active"] is True
-    # After the first failure the first delay applies, not a later one.
-    world.clock.advance(seconds=6)
+    # After the third failure the third delay applies, not a later one.
+    world.clock.advance(minutes=34)
     receiver.response = responses.status(204)
     assert deliverer.deliver_due() == 1
     assert _deliveries(ada, path)[1]["state"] == "delivered"
+
+
+def test_a_response_after_the_claim_has_expired_changes_nothing_else(
+    world: World, ada: Client, receiver: Receiver, patient: Deliverer
+) -> None:
+    path = _webhook(ada, receiver.url)
+    ada.call("POST", f"{path}/test", 202)
+
+    def late(request: BaseHTTPRequestHandler) -> None:
+        receiver.response = responses.status(204)
+        world.clock.advance(seconds=31)
+        assert patient.deliver_due() == 1
+        responses.status(410, b"gone")(request)
+
+    receiver.response = late
+    assert patient.deliver_due() == 1
+    [found] = _deliveries(ada, path)
+    assert found["state"] == "delivered" and ada.call("GET", path, 200)["active"] is True
+    assert [(each["code"], each["error"], each["answer"]) for each in found["attempts"]] == [
+        (410, None, "gone"),
+        (204, None, ""),
+    ]
+
+
+def test_a_delivery_that_another_worker_claims_first_occupies_no_slot(
+    world: World, ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _webhook(ada, "http://192.0.2.1/hook")
+    ada.call("POST", f"{path}/test", 202)
+    slots = Slots()
+    monkeypatch.setattr(claims, "_claim", lambda *_: None)
+    assert claims.claim_due_deliveries(world.database, clock.now(), lease=timedelta(seconds=3), slots=slots) == []
+    assert slots.busy == 0
+
+
+@pytest.fixture
+def patient(world: World) -> Deliverer:
+    """A worker whose attempts may take long; its claims expire after 30 seconds."""
+    return Deliverer(world.database, Settings(webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=10))
 
 
 @pytest.fixture
