@@ -1,21 +1,17 @@
-"""Fair delivery: slots for receivers that do not respond, the order of messages, attempts lost with a worker."""
+"""Fair delivery: slots for receivers that do not respond, and the order of messages."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpcore
 import pytest
 
-from issue_tracker import clock
-from issue_tracker.events import claims
-from issue_tracker.events.attempts import SCHEDULE
-from issue_tracker.events.claims import LOST
+from issue_tracker.events import delivery
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
 from issue_tracker.outbound import requests as outbound
@@ -23,6 +19,7 @@ from issue_tracker.outbound import tls
 from issue_tracker.outbound.outcomes import Outcome
 from issue_tracker.settings import Settings, networks
 from tests.clients import Client
+from tests.engines import decided_in_python
 from tests.events import receiver as responses
 from tests.events.receiver import Receiver
 from tests.world import World
@@ -51,11 +48,11 @@ def until(condition: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - started
 
 
-def _webhook(ada: Client, url: str) -> str:
+def webhook_for(ada: Client, url: str) -> str:
     return f"/api/webhooks/{ada.call('POST', '/api/webhooks', 201, json={'url': url})['id']}"
 
 
-def _deliveries(ada: Client, path: str) -> list[dict[str, Any]]:
+def deliveries_of(ada: Client, path: str) -> list[dict[str, Any]]:
     """Returns the deliveries to a webhook, the oldest first."""
     found: list[dict[str, Any]] = ada.call("GET", f"{path}/deliveries", 200)["items"]
     return found[::-1]
@@ -81,8 +78,8 @@ def test_ten_receivers_that_never_respond_delay_no_other(
 ) -> None:
     ada = world.client("ada")
     for _ in range(10):
-        _webhook(ada, f"{receiver.url}/dead")
-    _webhook(ada, f"{receiver.url}/quick")
+        webhook_for(ada, f"{receiver.url}/dead")
+    webhook_for(ada, f"{receiver.url}/quick")
     for number in range(10):
         world.given_issue(f"Issue {number}")
     with running(world):
@@ -139,8 +136,11 @@ def test_receivers_that_timed_out_share_few_slots() -> None:
     assert take_all(3000) == 0
 
 
-def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada: Client, receiver: Receiver) -> None:
-    path = _webhook(ada, receiver.url)
+def test_a_receiver_gets_the_messages_about_an_issue_in_order(
+    world: World, ada: Client, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "POLL_SECONDS", 60)  # each attempt makes its worker look for the next one
+    path = webhook_for(ada, receiver.url)
     names = ["VPN", "Mail", "DNS"]
     for name in names:
         world.given_issue(name, {"Contoso": "new"})
@@ -151,7 +151,7 @@ def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada:
             tess.call("PUT", "/api/issues/status", 200, json=body)
     receiver.response = responses.slow(0.03)
     with running(world), running(world):
-        until(lambda: all(each["state"] == "delivered" for each in _deliveries(ada, path)), 20)
+        until(lambda: all(each["state"] == "delivered" for each in deliveries_of(ada, path)), 20)
     order = [(message.json["data"]["issue_name"], message.json["data"]["event_id"]) for message in receiver.messages]
     assert len(order) == 18
     for name in names:
@@ -159,126 +159,50 @@ def test_a_receiver_gets_the_messages_about_an_issue_in_order(world: World, ada:
         assert ids == sorted(ids) and len(ids) == 6
 
 
-def test_messages_wait_for_earlier_ones_about_the_same_issue_that_are_being_sent(
-    world: World, ada: Client, receiver: Receiver, patient: Deliverer
-) -> None:
-    path = _webhook(ada, receiver.url)
-    world.given_issue("VPN")
-    receiver.response = responses.status(500)
-    assert patient.deliver_due() == 1
-    world.client("tess").call("PUT", "/api/issues/VPN", 200, json={"description": "Down"})
-    world.given_issue("Mail")
-    ada.call("POST", f"{path}/test", 202)
-    world.given_issue("DNS")
-    world.clock.advance(seconds=6)
-    sending = threading.Lock()
-    sent_meanwhile: list[int] = []
-
-    def response(request: BaseHTTPRequestHandler) -> None:
-        if sending.acquire(blocking=False):
-            sent_meanwhile.append(patient.deliver_due())
-            sending.release()
-        responses.status(204)(request)
-
-    receiver.response = response
-    assert patient.deliver_due() == 4
-    data = [message.json["data"] for message in receiver.messages[1:]]
-    sent = [(each.get("issue_name"), each.get("field")) for each in data]
-    # The first one is sent again; the test message is about no issue, and therefore waits for all, and all for it.
-    assert sent == [("VPN", None), ("Mail", None), ("VPN", "description"), (None, None), ("DNS", None)]
-    assert sent_meanwhile == [1, 0, 0, 0]
-
-
 def test_a_failed_message_does_not_delay_the_next(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer
 ) -> None:
-    path = _webhook(ada, receiver.url)
+    path = webhook_for(ada, receiver.url)
     world.given_issue("VPN")
     receiver.response = responses.status(500)
     assert deliverer.deliver_due() == 1
     receiver.response = responses.status(204)
     world.client("tess").call("PUT", "/api/issues/VPN", 200, json={"description": "Down"})
     assert deliverer.deliver_due() == 1
-    assert [each["state"] for each in _deliveries(ada, path)] == ["pending", "delivered"]
+    assert [each["state"] for each in deliveries_of(ada, path)] == ["pending", "delivered"]
 
 
-def test_attempts_that_are_lost_with_their_worker_do_not_count(
-    world: World, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ada = world.client("ada")
-    path = _webhook(ada, receiver.url)
-    ada.call("POST", f"{path}/test", 202)
-    assert deliverer.deliver_due() == 1
-    ada.call("POST", f"{path}/test", 202)
+@decided_in_python
+def test_each_attempt_decides_how_many_may_follow(world: World, ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = webhook_for(ada, "http://192.0.2.1/hook")
+    webhook_id = int(path.rpartition("/")[2])
+    timed_out, refused = (Outcome(milliseconds=1, error="x", timed_out=late) for late in (True, False))
 
-    class Killed(BaseException):
-        """Simulates the end of the process at this point."""
+    def post(outcome: Outcome) -> Outcome:
+        time.sleep(0.1)
+        return outcome
 
-    def die(*_: object, **__: object) -> None:
-        raise Killed
+    def attempt(worker: Deliverer, outcome: Outcome) -> None:
+        monkeypatch.setattr(outbound, "post", lambda *_, **__: post(outcome))
+        ada.call("POST", f"{path}/test", 202)
+        worker.wake()
+        until(lambda: len(deliveries_of(ada, path)[-1]["attempts"]) == 1, 5)
 
-    for outcome, seconds in ((Outcome(milliseconds=1, code=500), 6), (Outcome(milliseconds=1, error="refused"), 331)):
-        with monkeypatch.context() as patch:
-            patch.setattr(outbound, "post", lambda *_, outcome=outcome, **__: outcome)
-            assert deliverer.deliver_due() == 1
-        world.clock.advance(seconds=seconds)
-    lost = len(SCHEDULE) + 4
-    for _ in range(lost):
-        with monkeypatch.context() as patch, suppress(Killed):
-            patch.setattr(outbound, "post", die)
-            deliverer.deliver_due()
-        world.clock.advance(seconds=4)
-    receiver.response = responses.status(500)
-    assert deliverer.deliver_due() == 1
-    ada = world.client("ada")
-    earlier, found = _deliveries(ada, path)
-    assert [attempt["error"] for attempt in found["attempts"]] == [None, "refused", *[LOST] * lost, None]
-    assert [attempt["error"] for attempt in earlier["attempts"]] == [None]
-    assert found["state"] == "pending" and ada.call("GET", path, 200)["active"] is True
-    # After the third failure the third delay applies, not a later one.
-    world.clock.advance(minutes=34)
-    receiver.response = responses.status(204)
-    assert deliverer.deliver_due() == 1
-    assert _deliveries(ada, path)[1]["state"] == "delivered"
-
-
-def test_a_response_after_the_claim_has_expired_changes_nothing_else(
-    world: World, ada: Client, receiver: Receiver, patient: Deliverer
-) -> None:
-    path = _webhook(ada, receiver.url)
-    ada.call("POST", f"{path}/test", 202)
-
-    def late(request: BaseHTTPRequestHandler) -> None:
-        receiver.response = responses.status(204)
-        world.clock.advance(seconds=31)
-        assert patient.deliver_due() == 1
-        responses.status(410, b"gone")(request)
-
-    receiver.response = late
-    assert patient.deliver_due() == 1
-    [found] = _deliveries(ada, path)
-    assert found["state"] == "delivered" and ada.call("GET", path, 200)["active"] is True
-    assert [(each["code"], each["error"], each["answer"]) for each in found["attempts"]] == [
-        (410, None, "gone"),
-        (204, None, ""),
-    ]
-
-
-def test_a_delivery_that_another_worker_claims_first_occupies_no_slot(
-    world: World, ada: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = _webhook(ada, "http://192.0.2.1/hook")
-    ada.call("POST", f"{path}/test", 202)
-    slots = Slots()
-    monkeypatch.setattr(claims, "_claim", lambda *_: None)
-    assert claims.claim_due_deliveries(world.database, clock.now(), lease=timedelta(seconds=3), slots=slots) == []
-    assert slots.busy == 0
-
-
-@pytest.fixture
-def patient(world: World) -> Deliverer:
-    """A worker whose attempts may take long; its claims expire after 30 seconds."""
-    return Deliverer(world.database, Settings(webhook_allowed_networks="127.0.0.0/8", webhook_timeout_seconds=10))
+    with running(world) as worker:
+        for outcome, following in (
+            (Outcome(milliseconds=1, code=500), PER_WEBHOOK),
+            (refused, PER_WEBHOOK),
+            (timed_out, 1),
+            (refused, 1),
+        ):
+            attempt(worker, outcome)
+            until(lambda: worker._slots.busy == 0, 5)
+            taken = sum(worker._slots.take(webhook_id) for _ in range(PER_WEBHOOK))
+            for _ in range(taken):
+                worker._slots.release(webhook_id, answered=None)
+            assert taken == following, outcome
+        attempt(worker, Outcome(milliseconds=1, code=204))
+    assert deliveries_of(ada, path)[-1]["state"] == "delivered", "a worker that is stopped waits for the last outcome"
 
 
 @pytest.fixture
