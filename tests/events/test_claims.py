@@ -1,7 +1,6 @@
 """Claims: which worker sends a message, what waits meanwhile, and what becomes of claims that expire."""
 
 import threading
-from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 
@@ -64,6 +63,22 @@ def test_messages_wait_for_earlier_ones_about_the_same_issue_that_are_being_sent
     assert begun == [2, 2, 3, 4, 5]
 
 
+class Killed(BaseException):
+    """Simulates the end of the process during an attempt."""
+
+
+def be_killed(deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begins an attempt whose outcome nobody records."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(outbound, "post", die)
+        with pytest.raises(Killed):
+            deliverer.deliver_due()
+
+
 def test_attempts_that_are_lost_with_their_worker_do_not_count(
     world: World, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,12 +88,6 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     assert deliverer.deliver_due() == 1
     ada.call("POST", f"{path}/test", 202)
 
-    class Killed(BaseException):
-        """Simulates the end of the process at this point."""
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
     for outcome, seconds in ((Outcome(milliseconds=1, code=500), 6), (Outcome(milliseconds=1, error="refused"), 331)):
         with monkeypatch.context() as patch:
             patch.setattr(outbound, "post", lambda *_, outcome=outcome, **__: outcome)
@@ -86,9 +95,7 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
         world.clock.advance(seconds=seconds)
     lost = len(SCHEDULE) + 4
     for _ in range(lost):
-        with monkeypatch.context() as patch, suppress(Killed):
-            patch.setattr(outbound, "post", die)
-            deliverer.deliver_due()
+        be_killed(deliverer, monkeypatch)
         world.clock.advance(seconds=4)
     receiver.response = responses.status(500)
     assert deliverer.deliver_due() == 1
@@ -102,6 +109,18 @@ def test_attempts_that_are_lost_with_their_worker_do_not_count(
     receiver.response = responses.status(204)
     assert deliverer.deliver_due() == 1
     assert deliveries_of(ada, path)[1]["state"] == "delivered"
+
+
+def test_an_attempt_is_lost_even_if_its_message_is_sent_again_before_the_claim_expires(
+    ada: Client, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = webhook_for(ada, receiver.url)
+    delivery = ada.call("POST", f"{path}/test", 202)["id"]
+    be_killed(deliverer, monkeypatch)
+    ada.call("POST", f"/api/webhooks/deliveries/{delivery}/redeliver", 202)
+    assert deliverer.deliver_due() == 1
+    [found] = deliveries_of(ada, path)
+    assert [(each["code"], each["error"]) for each in found["attempts"]] == [(None, LOST), (204, None)]
 
 
 def test_a_response_after_the_claim_has_expired_changes_nothing_else(

@@ -75,6 +75,13 @@ def claim_due_deliveries(database: Database, at: datetime, *, lease: timedelta, 
     return claimed
 
 
+def mark_lost(tx: Connection, delivery_id: int) -> None:
+    """Gives the attempts of a delivery whose outcome is unknown the error LOST."""
+    attempts = delivery_attempts.c
+    unknown = attempts.delivery_id == delivery_id, attempts.code.is_(None), attempts.error.is_(None)
+    tx.execute(update(delivery_attempts).where(*unknown).values(error=LOST))
+
+
 def forget_wrong_clock(database: Database, at: datetime) -> None:
     """Makes failed deliveries due at `at` whose last attempt is even later: the clock was wrong, and their next attempt
     would wait until then. It is for the moment at which a clock is found to have been corrected.
@@ -181,8 +188,7 @@ def _claim(tx: Connection, row: Row[Any], at: datetime, lease: timedelta) -> Cla
     if found is None:
         return None
     if row.claim is not None:
-        lost = (delivery_attempts.c.delivery_id == row.id) & delivery_attempts.c.code.is_(None)
-        tx.execute(update(delivery_attempts).where(lost, delivery_attempts.c.error.is_(None)).values(error=LOST))
+        mark_lost(tx, row.id)
     attempt = tx.execute(insert(delivery_attempts).values(delivery_id=row.id, at=at))
     return ClaimedDelivery(
         id=row.id,

@@ -15,6 +15,7 @@ from issue_tracker.database.tables import deliveries, webhooks
 from issue_tracker.encryption import Keyring
 from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.claims import mark_lost
 from issue_tracker.events.messages import KNOWN_TYPES, TEST, Message, delivery_row, new_message_id
 from issue_tracker.events.queries.webhooks import (
     Delivery,
@@ -152,12 +153,16 @@ def send_test(tx: Connection, actor: Actor, webhook_id: int) -> Delivery:
 
 
 def redeliver(tx: Connection, actor: Actor, delivery_id: int) -> Delivery:
-    """Queues a message again, with the same id. Raises NotFound, and Invalid if the webhook is not active."""
+    """Queues a message again, with the same id. Raises NotFound, and Invalid if the webhook is not active.
+
+    An attempt in progress no longer counts. If its worker is alive, the outcome replaces the error of a lost attempt.
+    """
     found = get_delivery(tx, actor, delivery_id)
     _require_active(get_webhook(tx, actor, found.webhook_id))
     notify_on_commit(tx, CommitTopic.DELIVERIES)
     values = {"state": State.PENDING.value, "attempts": 0, "due_at": now(), "claim": None}
     tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**values))
+    mark_lost(tx, delivery_id)
     return get_delivery(tx, actor, delivery_id)
 
 
