@@ -205,6 +205,9 @@ def test_a_webhook_receives_only_what_its_owner_sees(scene: World) -> None:
         tess.call("POST", "/api/issues/status/bulk", 200, json=change)
     tess.call("PUT", "/api/issues/New", 200, json={"description": "x"})
     tess.call("PUT", "/api/issues/Newer", 200, json={"description": "x"})
+    for companies in (["Contoso", "Fabrikam"], ["Fabrikam"]):
+        body = {"issue_name": "New", "body": "Soon.", "public": True, "companies": companies}
+        tess.call("POST", "/api/updates", 201, json=body)
 
     def sent(webhook_id: int) -> list[tuple[str, list[str]]]:
         query = select(deliveries).where(deliveries.c.webhook_id == webhook_id).order_by(deliveries.c.id)
@@ -214,6 +217,7 @@ def test_a_webhook_receives_only_what_its_owner_sees(scene: World) -> None:
             (
                 message["type"],
                 [one["company_name"] for one in message["data"].get("assignments", message["data"].get("events", ()))]
+                or message["data"].get("company_names")
                 or [message["data"].get("company_name")],
             )
             for message in messages
@@ -224,8 +228,9 @@ def test_a_webhook_receives_only_what_its_owner_sees(scene: World) -> None:
         ("assignment.status_changed", ["Contoso"]),
         ("assignment.status_changed", ["Contoso"]),
         ("issue.updated", [None]),
+        ("update.created", ["Contoso"]),
     ]
-    assert len(sent(of_all)) == 6
+    assert len(sent(of_all)) == 8
 
     messages = sent(owned)
     ada.call("PUT", f"{USERS}/{user_id(scene, 'omar')}", 200, json={"role": "customer"})

@@ -204,8 +204,10 @@ def test_several_audit_events_of_a_kind_are_one_message(world: World, hooks: Hoo
 def test_audit_events_are_sent_only_to_webhooks_that_subscribe_to_them(world: World, hooks: Hooks) -> None:
     ada = world.client("ada")
     hooks.add("all")
+    hooks.add("webhooks", event_types=["webhook.created"])
     hooks.add("audit", event_types=["company.created", "company.updated"])
-    hooks.sent()
+    (about,) = hooks.sent()["webhooks"]
+    assert about["data"]["note"].endswith("/audit"), "a webhook receives nothing about itself"
     company = ada.call("POST", "/api/companies", 201, json={"name": "Initech"})
     ada.call("PUT", f"/api/companies/{company['company_id']}", 200, json={"archived": True})
     sent = hooks.sent()
