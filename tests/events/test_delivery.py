@@ -156,6 +156,7 @@ def test_messages_wait_while_a_webhook_is_inactive(world: World, receiver: Recei
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
     ada.call("PUT", path, 200, json={"active": False})
+    world.given_issue("VPN")  # about which it receives nothing
     assert deliverer.deliver_due() == 0
     ada.call("PUT", path, 200, json={"active": True})
     assert deliverer.deliver_due() == 1

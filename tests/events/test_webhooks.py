@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from issue_tracker.actor import command_line
 from issue_tracker.events.delivery import Deliverer
-from issue_tracker.events.webhooks import MOST_FORMER
+from issue_tracker.events.webhooks import MOST_FORMER, delete_webhook
 from tests.clients import Client
 from tests.engines import decided_in_python
 from tests.events.receiver import Receiver
+from tests.locks import during
 from tests.world import World
 
 URL = "https://hooks.example.com/issues"
@@ -247,3 +249,16 @@ def test_every_connection_sees_a_webhook_that_is_created_later(
     for number in range(20):
         tess.call("POST", "/api/issues", 201, json={"name": f"After {number}"})
     assert deliverer.deliver_due() == 20
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_a_change_succeeds_while_a_webhook_is_deleted(world: World) -> None:
+    """On SQLite writers take turns."""
+    ada = world.client("ada")
+    webhook_id = ada.call("POST", "/api/webhooks", 201, json={"url": "http://192.0.2.1/hook"})["id"]
+    during(
+        world,
+        lambda tx: delete_webhook(tx, command_line("Ada"), webhook_id),
+        lambda: world.given_issue("VPN"),
+    )
+    assert world.history()[-1].issue_name == "VPN"

@@ -28,12 +28,15 @@ class Supplier:
         self.code = 200
         self.headers: dict[str, str] = {}
         self.codes: list[int] = []
+        self.since: list[str | None] = []
+        """The If-Modified-Since of each request."""
         self.meanwhile: Callable[[], object] = lambda: None
         """What happens between a request and its response."""
         supplier = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                supplier.since.append(self.headers["If-Modified-Since"])
                 supplier.meanwhile()
                 content, validator = supplier.content, f'"{hash(supplier.content)}"'
                 same = supplier.code == 200 and self.headers["If-None-Match"] == validator
