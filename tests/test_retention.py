@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from issue_tracker import clock, retention
-from issue_tracker.actor import command_line
+from issue_tracker.actor import anonymous_actor, command_line
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
 from issue_tracker.errors import Unavailable
+from issue_tracker.events.catalog import Change, EventType
+from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import redeliver
 from issue_tracker.retention import LOCK, Retention
 from issue_tracker.settings import Settings
@@ -47,7 +49,20 @@ def given_old_rows(world: World) -> None:
     for _ in range(3):
         credentials = {"email": "tess@helpdesk.example", "password": "not the password"}
         world.anonymous().call("POST", "/api/auth/login", 401, json=credentials)
+    with world.database.write() as tx:
+        record(tx, anonymous_actor(), [Change(type=EventType.SESSION_CREATED)], clock.now())
     world.clock.advance(days=91)
+
+
+def given_newer_rows(world: World) -> None:
+    """Creates a delivery that has just finished, though it was created 89 days ago, and a failed sign-in."""
+    with world.database.write() as tx:
+        row = dict(tx.execute(select(deliveries).limit(1)).one()._mapping)
+        del row["id"]
+        tx.execute(
+            insert(deliveries).values(**row | {"state": "delivered", "created_at": clock.now() - timedelta(days=89)})
+        )
+        record(tx, anonymous_actor(), [Change(type=EventType.SESSION_FAILED, note="from 192.0.2.1")], clock.now())
 
 
 def pending(world: World) -> int:
@@ -57,6 +72,7 @@ def pending(world: World) -> int:
 
 def test_expired_rows_are_deleted_and_the_rest_remains(world: World) -> None:
     given_old_rows(world)
+    given_newer_rows(world)
     living = world.client("tess")
     before, due = counts(world), pending(world)
     assert due and before["sign_in_failures"] == 3
@@ -66,12 +82,12 @@ def test_expired_rows_are_deleted_and_the_rest_remains(world: World) -> None:
     assert counts(world) == {
         "sessions": 1,
         "sign_in_failures": 0,
-        "deliveries": due,
+        "deliveries": due + 1,
         "events": before["events"] - 3 + 1,
     }
     pruned = world.history(audit=True)[-1]
     assert (pruned.type, pruned.actor_name, pruned.channel) == ("data.pruned", "retention", "cli")
-    assert pruned.note == f"{before['deliveries'] - due} deliveries, 3 failed sign-ins"
+    assert pruned.note == f"{before['deliveries'] - due - 1} deliveries, 3 failed sign-ins"
     living.call("GET", "/api/issues", 200)
     again = counts(world)
     Retention(world.database, world.server.settings).prune(clock.now())

@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from issue_tracker.alerts.due import DueAlerts
 from issue_tracker.database.tables import alerts
-from issue_tracker.retention import Retention
 from tests.alerts.test_alerts import listed, set_status, statuses
 from tests.alerts.test_receivers import given_receiver, send
 from tests.cases import cases
@@ -286,15 +285,3 @@ def test_invalid_rules_are_rejected(world: World, rule: dict[str, Any], field: s
     refused = world.client("ada").call("POST", "/api/alert-rules", 400, json={"name": "R", "rule": rule})
     assert [error["field"] for error in refused["errors"]] == [field]
     assert world.client().call("GET", "/api/alert-rules", 200)["total"] == 0
-
-
-def test_old_alerts_are_deleted(world: World) -> None:
-    path = given_receiver(world, "alertmanager")
-    send(world, path, message())
-    send(world, path, message(company="Nobody"))
-    send(world, path, message(company="Fabrikam"))
-    send(world, path, message("resolved", company="Fabrikam"))
-    assert len(listed(world)) == 3
-    world.clock.advance(days=91)
-    Retention(world.database, world.server.settings).prune(world.clock.now())
-    assert [alert["company"] for alert in listed(world)] == ["Contoso"], "it is still firing"

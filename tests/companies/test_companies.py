@@ -85,6 +85,10 @@ def test_only_a_company_without_history_is_deleted(world: World) -> None:
     assert "archive" in admin.call("DELETE", f"/api/companies/{ids['Contoso']}", 400)["detail"]
     admin.call("DELETE", f"/api/issues/{quote('Fault')}", 204)
     admin.call("DELETE", f"/api/companies/{ids['Contoso']}", 400)
+    hook = {"url": "https://hooks.example.com/", "company_ids": [ids["Fabrikam"]], "active": False}
+    webhook_id = admin.call("POST", "/api/webhooks", 201, json=hook)["id"]
+    assert "webhook" in admin.call("DELETE", f"/api/companies/{ids['Fabrikam']}", 400)["detail"]
+    admin.call("DELETE", f"/api/webhooks/{webhook_id}", 204)
     admin.call("DELETE", f"/api/companies/{ids['Fabrikam']}", 204)
     admin.call("DELETE", f"/api/companies/{ids['Fabrikam']}", 404)
     assert "Fabrikam" not in listed(world, "includeArchived=true") and "Contoso" in listed(world)

@@ -182,9 +182,13 @@ def test_a_message_can_be_sent_again(world: World, receiver: Receiver, deliverer
     ada.call("POST", f"/api/webhooks/deliveries/{queued['id']}/redeliver", 202)
     assert deliverer.deliver_due() == 1
     assert receiver.messages[0].id == receiver.messages[2].id
+    ada.call("POST", f"/api/webhooks/{_create(ada, receiver.url)['id']}/test", 202)
     log = ada.call("GET", f"/api/webhooks/{created['id']}/deliveries", 200)
     assert log["total"] == 2 and [len(one["attempts"]) for one in log["items"]] == [1, 2]
-    assert ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?before=1", 200)["items"] == []
+    newer, older = log["items"]
+    for before, expected in ((newer["id"], [older]), (older["id"], [])):
+        page = ada.call("GET", f"/api/webhooks/{created['id']}/deliveries?before={before}&limit=1", 200)
+        assert page == {"items": expected, "total": 2}
 
 
 def test_messages_match_each_subscription(world: World, receiver: Receiver, deliverer: Deliverer) -> None:

@@ -124,7 +124,7 @@ def test_the_state_of_a_webhook_is_shown(world: World, browse: Browse) -> None:
         times = {"due_at": at + timedelta(hours=1), "created_at": at - timedelta(hours=2)}
         delivery = tx.execute(insert(deliveries).values(**values, state="pending", **times)).inserted_primary_key
         assert delivery is not None
-        for minutes, code, answer in ((90, 200, "ok"), (60, 500, "boom"), (30, 503, "Back at noon")):
+        for minutes, code, answer in ((0, None, None), (90, 200, "ok"), (60, 500, "boom"), (30, 503, "Back at noon")):
             tx.execute(
                 insert(delivery_attempts).values(
                     delivery_id=delivery[0],
