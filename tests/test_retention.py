@@ -8,14 +8,24 @@ from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from issue_tracker import clock, retention
 from issue_tracker.actor import anonymous_actor, command_line
+from issue_tracker.auth.single_sign_on.flows import LIFETIME
 from issue_tracker.database.engine import Database
-from issue_tracker.database.tables import deliveries, events, sessions, sign_in_failures
+from issue_tracker.database.tables import (
+    deliveries,
+    events,
+    sessions,
+    sign_in_challenges,
+    sign_in_failures,
+    sign_in_flows,
+    spent_challenges,
+)
 from issue_tracker.errors import Unavailable
 from issue_tracker.events.catalog import Change, EventType
 from issue_tracker.events.record import record
 from issue_tracker.events.webhooks import redeliver
 from issue_tracker.retention import LOCK, Retention
 from issue_tracker.settings import Settings
+from tests.company_access.limits import user_id
 from tests.locks import during
 from tests.server import serving
 from tests.waiting import eventually
@@ -92,6 +102,32 @@ def test_expired_rows_are_deleted_and_the_rest_remains(world: World) -> None:
     again = counts(world)
     Retention(world.database, world.server.settings).prune(clock.now())
     assert counts(world) == again
+
+
+def test_what_expires_within_minutes_is_deleted(world: World) -> None:
+    """Anybody can begin a sign-in, and so cause these rows."""
+    at = clock.now()
+    flow = {
+        "browser_hash": b"b" * 32,
+        "provider": "p",
+        "purpose": "sign-in",
+        "target": "/",
+        "carried": "",
+        "address": "",
+    }
+    challenge = {"user_id": user_id(world, "tess"), "attempts": 0, "created_at": at}
+    soon, past = at + timedelta(minutes=1), at - timedelta(minutes=1)
+    with world.database.write() as tx:
+        for hash_, expires_at in ((b"n" * 32, soon), (b"o" * 32, past)):
+            tx.execute(insert(sign_in_challenges).values(token_hash=hash_, expires_at=expires_at, **challenge))
+            tx.execute(insert(spent_challenges).values(token_hash=hash_, expires_at=expires_at))
+            tx.execute(insert(sign_in_flows).values(state_hash=hash_, at=expires_at - LIFETIME, **flow))
+
+    Retention(world.database, world.server.settings).prune(at)
+
+    with world.database.read() as tx:
+        for column in (sign_in_challenges.c.token_hash, spent_challenges.c.token_hash, sign_in_flows.c.state_hash):
+            assert tx.execute(select(column)).scalars().all() == [b"n" * 32], column
 
 
 def test_a_message_that_is_queued_again_meanwhile_is_not_deleted(world: World) -> None:
