@@ -128,6 +128,9 @@ def test_many_refusals_are_combined_into_few_events_with_a_count(
 
     eventually(lambda: summed() == {"Tess Ngo": 4, "Omar Reyes": 1, "somebody": 2})
     assert len(recorded(world, EventType.REQUEST_REFUSED)) <= 5
+    monkeypatch.setattr(deferred, "MOST_EVENTS", 1)  # events from before the interval do not count
+    mia.call("GET", "/api/users", 403)
+    eventually(lambda: summed() == {"Tess Ngo": 4, "Omar Reyes": 1, "somebody": 2, CAST["mia"][1]: 1})
 
 
 def test_throttled_attempts_are_recorded_without_the_typed_address(world: World, prompt: Server) -> None:

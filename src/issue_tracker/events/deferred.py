@@ -55,6 +55,7 @@ class DeferredEvents:
         """Notes what `actor` did or was refused, from an IP address. Never blocks."""
         key: Hashable = type_, actor.user_id, actor.name, actor.channel, address
         with self._guard:
+            self._forget(time.monotonic())
             known = self._recorded.keys() | self._waiting.keys()
             new = _Noted(type_, actor, f"{what}, from {address}")
             if key not in known and len(known) >= MOST_EVENTS:
@@ -80,7 +81,7 @@ class DeferredEvents:
     def _record(self, at: float, *, everything: bool = False) -> None:
         """Records the events that are due."""
         with self._guard:
-            self._recorded = {key: then for key, then in self._recorded.items() if at - then < INTERVAL_SECONDS}
+            self._forget(at)
             due = {key: one for key, one in self._waiting.items() if everything or key not in self._recorded}
             for key in due:
                 self._recorded[key] = at
@@ -97,3 +98,7 @@ class DeferredEvents:
             log.warning("audit events could not be recorded", count=sum(one.count for one in due.values()))
         except Exception:
             log.exception("audit events could not be recorded")
+
+    def _forget(self, at: float) -> None:
+        """Forgets events that were recorded before the interval. The caller holds the lock."""
+        self._recorded = {key: then for key, then in self._recorded.items() if at - then < INTERVAL_SECONDS}
