@@ -248,7 +248,8 @@ def test_a_name_that_changes_its_address_is_refused(
 def test_the_host_header_contains_the_name(
     world: World, ada: Client, receiver: Receiver, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address("127.0.0.1")])
+    # Nobody listens at the first address.
+    monkeypatch.setattr(outbound, "resolve", lambda *_: [ip_address("127.0.0.2"), ip_address("127.0.0.1")])
     path = _webhook(ada, f"http://hooks.example:{receiver.port}/a?b=c")
     ada.call("POST", f"{path}/test", 202)
     deliverer.deliver_due()

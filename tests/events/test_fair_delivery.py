@@ -116,6 +116,17 @@ def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, mon
     assert all(outcome.error for outcome in encrypted) and len(loaded) == 1
 
 
+def test_a_name_server_that_does_not_respond_delays_a_message_no_longer_than_a_receiver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolved = threading.Event()
+    monkeypatch.setattr(outbound, "resolve", lambda *_: resolved.wait(10))
+    outcome = outbound.post("http://hooks.example/", b"{}", {}, allowed=(), seconds=0.1)
+    resolved.set()
+    assert (outcome.code, outcome.error, outcome.timed_out) == (None, "no response within 0.1 seconds", True)
+    assert outcome.milliseconds < 5000
+
+
 def test_receivers_that_timed_out_share_few_slots() -> None:
     slots = Slots()
 
