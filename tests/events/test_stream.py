@@ -157,14 +157,15 @@ def test_a_stream_ends_when_its_token_expires(world: World) -> None:
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 def test_events_are_in_order_if_transactions_commit_out_of_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On SQLite writers take turns. The late event moves the last one out of the first batch."""
+    """On SQLite writers take turns. The late event moves the second early one out of the first batch."""
     monkeypatch.setattr(listener_module, "HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr(reader_module, "BATCH", 2)
     recorded, may_commit = threading.Event(), threading.Event()
 
-    def write(name: str, *, wait: bool) -> None:
+    def write(*names: str, wait: bool) -> None:
+        changes = [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, name)) for name in names]
         with world.database.write() as tx:
-            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, name))], now())
+            record(tx, TESS, changes, now())
             recorded.set()
             assert not wait or may_commit.wait(10)
 
@@ -172,7 +173,7 @@ def test_events_are_in_order_if_transactions_commit_out_of_order(world: World, m
         late = threading.Thread(target=write, args=("late",), kwargs={"wait": True})
         late.start()
         assert recorded.wait(10)
-        write("early", wait=False)
+        write("early", "too", wait=False)
         with Listening(world.client("tess")) as meanwhile:
             write("last", wait=False)
             for listener in (before, meanwhile):  # both continue: only the open transaction delays events
@@ -180,13 +181,28 @@ def test_events_are_in_order_if_transactions_commit_out_of_order(world: World, m
                 assert listener.events == []
             may_commit.set()
             late.join(10)
-            before.receives(3)
+            before.receives(4)
             meanwhile.receives(2)
-            assert [e["issue_name"] for e in before.events] == ["late", "early", "last"]
-            # "early" already existed when this listener connected.
+            assert [e["issue_name"] for e in before.events] == ["late", "early", "too", "last"]
+            # The early ones already existed when this listener connected.
             assert [e["issue_name"] for e in meanwhile.events] == ["late", "last"]
             with Listening(world.client("tess"), last_event_id=before.ids[0]) as resumed:
                 resumed.until(lambda: resumed.events == before.events[1:])
+        # What is before the open transaction is sent immediately, and what is after it only once.
+        recorded.clear()
+        may_commit.clear()
+        late = threading.Thread(target=write, args=("again",), kwargs={"wait": True})
+        with world.database.write() as tx:
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "next"))], now())
+            late.start()
+            assert recorded.wait(10)
+            record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "end"))], now())
+        before.receives(5)
+        before.hears_heartbeats(2)
+        may_commit.set()
+        late.join(10)
+        before.receives(7)
+        assert [e["issue_name"] for e in before.events[4:]] == ["next", "again", "end"]
 
 
 def test_a_rolled_back_transaction_delays_no_event(world: World) -> None:
