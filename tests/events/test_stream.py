@@ -199,6 +199,7 @@ def test_events_are_in_order_if_transactions_commit_out_of_order(world: World, m
             record(tx, TESS, [Change(type=EventType.ISSUE_CREATED, issue=Subject(1, "end"))], now())
         before.receives(5)
         before.hears_heartbeats(2)
+        assert reader_module.starting_position(world.database) <= before.ids[-1], "a process that starts now"
         may_commit.set()
         late.join(10)
         before.receives(7)
