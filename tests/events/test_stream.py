@@ -71,9 +71,10 @@ def test_a_listener_resumes_after_the_last_event_it_got(world: World) -> None:
 
 def test_a_listener_catches_up_in_order_after_a_long_absence(world: World) -> None:
     many = [Change(type=EventType.ISSUE_UPDATED, issue=Subject(1, "VPN"))] * 1700
-    with Listening(world.client("tess")):  # the reader runs
+    with Listening(world.client("tess")) as first:
         with world.database.write() as tx:
             record(tx, TESS, many, now())
+        first.until(lambda: len(first.events) == 1700)  # the reader is past all of them
         with Listening(world.client("tess"), last_event_id=0) as late:
             late.until(lambda: len(late.events) >= 1700)
             assert late.ids == list(range(late.ids[0], late.ids[0] + 1700))
