@@ -86,6 +86,11 @@ class Actor(msgspec.Struct, frozen=True):
     request_number: int = msgspec.field(default_factory=lambda: random.getrandbits(63))
 
     @property
+    def unlimited(self) -> "Actor":
+        """The same actor with access to all companies, to find what the actor's changes affect."""
+        return msgspec.structs.replace(self, company_access=ALL_COMPANIES)
+
+    @property
     def helpdesk(self) -> bool:
         """Whether the actor has helpdesk access."""
         return self.role in HELPDESK

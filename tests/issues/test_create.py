@@ -175,3 +175,17 @@ def test_a_name_that_is_taken_is_reported_whatever_it_contains(world: World) -> 
     for method, path, field in (("POST", "/api/issues", "name"), ("PUT", "/api/issues/Fault", "new_name")):
         refused = tess.call(method, path, 400, json={field: "External_Key lookup fails"})
         assert [error["field"] for error in refused["errors"]] == [field]
+
+
+def test_a_taken_name_and_a_taken_external_key_are_reported_together(world: World) -> None:
+    tess = world.client("tess")
+    for name, external_key in (("Fault", "one"), ("Other", "two")):
+        tess.call("POST", "/api/issues", 201, json={"name": name, "external_key": external_key})
+    for method, path, field in (("POST", "/api/issues", "name"), ("PUT", "/api/issues/Other", "new_name")):
+        refused = tess.call(method, path, 400, json={field: "FAULT", "external_key": "one"})
+        assert refused["errors"] == [
+            {"field": field, "message": "an issue called “FAULT” already exists"},
+            {"field": "external_key", "message": "another issue has the external key “one”"},
+        ]
+    refused = tess.call("PUT", "/api/issues/Other", 400, json={"new_name": "OTHER", "external_key": "one"})
+    assert [error["field"] for error in refused["errors"]] == ["external_key"]

@@ -15,7 +15,7 @@ from issue_tracker.actor import Actor, require_helpdesk, require_super_admin
 from issue_tracker.clock import now
 from issue_tracker.database.engine import created_id
 from issue_tracker.database.tables import assignments, issues
-from issue_tracker.errors import Forbidden, Invalid
+from issue_tracker.errors import FieldError, Forbidden, Invalid
 from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.field_errors import FieldErrors
@@ -23,7 +23,12 @@ from issue_tracker.issues.assignments import NewAssignment, add, assign, touch_i
 from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
 from issue_tracker.issues.former_names import add_former_name, remove_former_name
 from issue_tracker.issues.models import IssueHead, StoredFields
-from issue_tracker.issues.queries.issue import get_issue_head_by_id, has_hidden_assignments
+from issue_tracker.issues.queries.issue import (
+    find_issue_head,
+    find_issue_head_by_external_key,
+    get_issue_head_by_id,
+    has_hidden_assignments,
+)
 from issue_tracker.issues.queries.search import search_key
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import Kind, forget, remember, remember_new, require_visible
@@ -72,8 +77,8 @@ def create_issue(
                     updated_at=at,
                 )
             )
-    except IntegrityError as error:
-        raise _taken("name", name, fields, error) from None
+    except IntegrityError:
+        raise _taken(tx, actor, "name", name, fields) from None
     issue_id = created_id(inserted)
     index_fields(tx, issue_id, given)
     remove_former_name(tx, name)
@@ -139,8 +144,9 @@ def update_issue(
                 if "name_key" in values:
                     members = update(assignments).where(assignments.c.issue_id == issue.issue_id)
                     tx.execute(members.values(issue_key=values["name_key"]))
-        except IntegrityError as error:
-            raise _taken("new_name", str(new_name), fields, error) from None
+        except IntegrityError:
+            taken = new_name if "name_key" in values else None
+            raise _taken(tx, actor, "new_name", taken, fields, other_than=issue.issue_id) from None
         index_fields(tx, issue.issue_id, given)
         if "name_key" in values:
             _rename(tx, issue, str(new_name), at)
@@ -179,10 +185,24 @@ def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
         raise Forbidden("You cannot change this issue itself or delete it; ask someone who can see all companies.")
 
 
-def _taken(field: str, name: str, fields: IssueFields, error: IntegrityError) -> Invalid:
-    """Returns the error for what another issue has: the external key, if the database names it, or else the name."""
-    # PostgreSQL's text also quotes the name. SQLite's names only the index or the columns.
-    diagnosis = getattr(error.orig, "diag", None)
-    if "external_key" in str(error.orig if diagnosis is None else diagnosis.constraint_name):
-        return Invalid.field("external_key", f"another issue has the external key “{fields.external_key}”")
-    return Invalid.field(field, f"an issue called “{name}” already exists")
+def _taken(
+    tx: Connection, actor: Actor, field: str, name: str | None, fields: IssueFields, *, other_than: int | None = None
+) -> Invalid:
+    """Returns the error for a name or an external key that an issue has, even a hidden one, except `other_than`; for
+    both if both are taken. `name` is None if it does not change.
+
+    They are looked up, because the error of the database names only one of the two, and PostgreSQL names another one
+    than SQLite.
+    """
+    external_key = fields.external_key
+    wrong: list[FieldError] = []
+    named = None if name is None else find_issue_head(tx, actor.unlimited, name)
+    if named is not None and named.issue_id != other_than:
+        wrong.append(FieldError(field, f"an issue called “{name}” already exists"))
+    keyed = None
+    if isinstance(external_key, str):
+        keyed = find_issue_head_by_external_key(tx, actor.unlimited, external_key)
+    if keyed is not None and keyed.issue_id != other_than:
+        wrong.append(FieldError("external_key", f"another issue has the external key “{external_key}”"))
+    # The other issue may be gone again.
+    return Invalid.of(wrong) if wrong else Invalid("Another issue was changed at the same time. Try again.")

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
-from issue_tracker.actor import ALL_COMPANIES, Actor, require_helpdesk
+from issue_tracker.actor import Actor, require_helpdesk
 from issue_tracker.auth.users import User
 from issue_tracker.clock import now
 from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
@@ -200,12 +200,7 @@ def _lock_issue(tx: Connection, actor: Actor, issue_id: int) -> IssueHead | None
     """Returns an issue that the actor has changed. With limited company access, the actor no longer sees it if the
     change has removed the last visible company.
     """
-    return find_issue_head_by_id(tx, _unlimited(actor), issue_id, lock=True)
-
-
-def _unlimited(actor: Actor) -> Actor:
-    """Returns the actor with access to all companies, to find what the changes of the actor were about."""
-    return msgspec.structs.replace(actor, company_access=ALL_COMPANIES)
+    return find_issue_head_by_id(tx, actor.unlimited, issue_id, lock=True)
 
 
 def _change_back(
@@ -262,7 +257,7 @@ def _restore_fields(
     owner: User | UnsetType = UNSET
     if "owner" in fields:
         with suppress(Invalid):
-            former = find_owner(tx, _unlimited(actor), fields["owner"])
+            former = find_owner(tx, actor.unlimited, fields["owner"])
             require_technician(former)
             owner = former
     references = read_references(fields.get("references")) or UNSET
