@@ -53,7 +53,7 @@ def matches(header: str | None, etag: str) -> bool:
     if header is None:
         return False
     given = [part.strip() for part in header.split(",")]
-    return "*" in given or etag in given or any(_original(tag) == etag for tag in given)
+    return set(given) == {"*"} or etag in given or any(_original(tag) == etag for tag in given)
 
 
 def _original(tag: str) -> str:
