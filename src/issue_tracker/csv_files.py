@@ -18,6 +18,13 @@ import msgspec
 
 SEPARATORS = (",", ";", "\t")
 
+LONGEST_CELL = 1024 * 1024
+"""Maximum number of characters of a cell. The references of one issue may take 150,000 in an export, which is more than
+the library reads by default.
+"""
+
+csv.field_size_limit(LONGEST_CELL)
+
 _separator_line = re.compile(r"sep=(.)\r?\n?")
 """The first line that some programs write for Excel: the separator of the file."""
 

@@ -14,6 +14,7 @@ from issue_tracker.issues.field_texts import read_references, write_references
 from issue_tracker.issues.models import Reference
 from issue_tracker.names import Name, WebAddress, parse_name, parse_web_address
 from issue_tracker_client.itctl.field_options import parse_reference
+from tests.engines import decided_in_python
 from tests.issues.test_csv_fields import exported, load
 from tests.world import World
 
@@ -99,6 +100,19 @@ def test_awkward_references_survive_a_file_and_a_form(world: World, tmp_path: Pa
     assert tess.post(f"/issues/{copy['issue_id']}/edit", data=seen | form).status_code == 303
     after = tess.call("GET", "/api/issues/Line", 200)
     assert after["references"] == [*given_references, {"system": "PSA", "key": "1", "url": None}]
+
+
+@decided_in_python
+def test_the_longest_references_survive_a_file(world: World, tmp_path: Path) -> None:
+    quotes, url = '"' * 253, f"https://{'x' * 1992}"
+    longest = [{"system": f"{quotes}::", "key": f"{quotes}{number:02}", "url": url} for number in range(50)]
+    tess = world.client()
+    tess.call("POST", "/api/issues", 201, json={"name": "Line", "references": longest})
+    path = tmp_path / "issues.csv"
+    path.write_text(tess.get("/api/issues?format=csv&include=details").text, newline="")
+    world.client("ada").call("DELETE", "/api/issues/Line", 204)
+    assert load(world, path)[1] == []
+    assert tess.call("GET", "/api/issues/Line", 200)["references"] == longest
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
