@@ -111,6 +111,7 @@ NOT_PRELOADED = {
         "passkeys",
         "company-names",
         "similar",
+        "pointer",
         "select-group",
         "find",
         "matrix",
