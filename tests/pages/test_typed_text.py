@@ -65,16 +65,27 @@ def test_a_quick_change_survives_the_end_of_the_session(world: World, browse: Br
 
 
 def test_a_sign_in_in_another_tab_is_used(world: World, browse: Browse) -> None:
+    """The next change uses it, and so does the stream, which otherwise notices it when its window gets the focus."""
     world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", "/")
-    page.context.add_cookies(
-        [{"name": "issue_tracker_session", "value": world.session_token("tess"), "url": world.server.url}]
-    )
+    connection = page.locator("#connection")
 
+    def sign_in_elsewhere() -> None:
+        end_every_session(world)
+        page.evaluate("dispatchEvent(new Event('online'))")  # connects again
+        expect(connection).to_have_text("signed out")
+        cookie = {"name": "issue_tracker_session", "value": world.session_token("tess"), "url": world.server.url}
+        page.context.add_cookies([cookie])  # type: ignore[list-item]  # a dictionary with these keys
+
+    sign_in_elsewhere()
     page.get_by_role("row", name="Contoso").locator(".status").focus()
     page.keyboard.press("3")
-
     expect(page.locator("#toasts")).to_contain_text("Contoso: In progress")
+    expect(connection).to_have_text("live")
+
+    sign_in_elsewhere()
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(connection).to_have_text("live")
 
 
 def test_a_change_is_not_made_as_another_user_who_has_signed_in(world: World, browse: Browse) -> None:

@@ -25,7 +25,7 @@ export const signIn = async () => (await import("./sign-in.js")).signInAgain();
 const token = () => find("meta[name=csrf]", document, HTMLMetaElement);
 
 /**
- * Uses a session from now on.
+ * Uses a session from now on. The event lets the stream connect again if it had lost its session.
  * @param {{ user: { user_id: number }, csrf_token: string }} session
  */
 export async function takeSession({ user, csrf_token: value }) {
@@ -37,6 +37,7 @@ export async function takeSession({ user, csrf_token: value }) {
   }
   token().content = value;
   for (const input of all("input[name=_csrf]", document, HTMLInputElement)) input.value = value;
+  document.dispatchEvent(new Event("signed-in"));
 }
 
 /** A request that the server refused, or did not respond to (status 0). The message is a sentence for the user. */

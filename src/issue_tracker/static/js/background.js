@@ -53,6 +53,8 @@ export function connect(stream) {
   if (!document.hidden) start();
   document.addEventListener("visibilitychange", start);
   document.addEventListener("signed-in", start);
+  // The user may have signed in again in another window, beside which this one stayed visible.
+  addEventListener("focus", () => document.hidden || stream.start());
   addEventListener("pageshow", ({ persisted }) => persisted && start());
   addEventListener("pagehide", () => {
     waiting?.abort();

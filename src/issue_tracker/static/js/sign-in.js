@@ -40,16 +40,11 @@ function showDialog() {
     const submit = async (event) => {
       event.preventDefault();
       wrong.textContent = await signIn(form);
-      if (!wrong.textContent) {
-        document.dispatchEvent(new Event("signed-in"));
-        done(true);
-      }
+      if (!wrong.textContent) done(true);
     };
     // The user may have signed in with an identity provider in another tab.
     const check = async () => {
-      if (!(await hasSession())) return;
-      document.dispatchEvent(new Event("signed-in"));
-      done(true);
+      if (await hasSession()) done(true);
     };
     addEventListener("focus", check);
     form.addEventListener("submit", submit);
