@@ -146,6 +146,7 @@ def test_a_long_shift_fits_one_printed_sheet(world: World, browse: Browse) -> No
     for number in range(55):
         world.given_issue(f"{long} {number:02}", dict.fromkeys(companies, "investigating"))
     omar = world.client("omar")
+    blocks = "- north\n- south\n\n```\none\ntwo\n```\n\none  \ntwo\n\n---\n\n"
     due = {
         "next_update_at": NOON.replace(hour=13).isoformat(),
         "severity": "critical",
@@ -164,7 +165,7 @@ def test_a_long_shift_fits_one_printed_sheet(world: World, browse: Browse) -> No
         said = {
             "issue_name": f"{long} {25 + number}",
             "public": True,
-            "body": "The supplier **digs**.\n\n" + "More. " * 60,
+            "body": f"The supplier **digs**.\n\n{blocks}" + "More. " * 60,
         }
         omar.call("POST", "/api/updates", 201, json=said)
     for number in range(70, 95):
@@ -180,6 +181,9 @@ def test_a_long_shift_fits_one_printed_sheet(world: World, browse: Browse) -> No
     expect(shown).to_have_count(75)
     expect(page.get_by_role("region", name="Update overdue").locator("li:visible")).to_have_count(20)
     expect(page.get_by_text("The supplier digs.").first).to_be_visible()
+    # The lists and the code in a text take no lines of their own.
+    heights = page.locator(".changed .story").evaluate_all("(all) => all.map((each) => each.offsetHeight)")
+    assert max(heights) <= 2 * page.locator(".changed .story h3").first.evaluate("(each) => each.offsetHeight") + 2
     assert sheets(page) == [1, 1]
 
     for number in range(25, 50):
