@@ -165,6 +165,20 @@ def test_a_company_can_be_removed_without_scripts(world: World, browse: Browse) 
     assert stored(world) == {"Contoso": "monitoring"}
 
 
+def test_without_its_last_visible_company_an_issue_is_left_for_the_list(world: World) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "new", "Fabrikam": "new"})
+    ids = world.given_companies("Contoso", "Fabrikam")
+    ada, omar = world.client("ada"), world.client("omar")
+    omar_id = omar.call("GET", "/api/auth/session", 200)["user"]["user_id"]
+    ada.call("PUT", f"/api/users/{omar_id}", 200, json={"company_access": {"companies": ["Contoso"]}})
+
+    for client, company, left in ((ada, "Fabrikam", f"/issues/{issue}?order=name"), (omar, "Contoso", "/?open=true")):
+        form = {"on": f"{issue}-{ids[company]}-new", "status": "none", "next": f"/issues/{issue}?order=name"}
+        response = client.post("/assignments/bulk", data=form | {"_csrf": client.headers["X-CSRF-Token"]})
+        assert (response.status_code, response.headers["location"]) == (303, left)
+        assert "1 company removed." in client.get(left).text
+
+
 def test_a_late_undo_names_the_user_of_the_newer_change(world: World, browse: Browse) -> None:
     """The offer to undo is withdrawn as soon as the page learns of a newer change."""
     issue = world.given_issue("Slow mail", {"Contoso": "new"})

@@ -1,5 +1,6 @@
 """The review of a change before it is made: which companies would change, which are skipped, and why."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -9,11 +10,11 @@ from issue_tracker.http.request import Request
 from issue_tracker.http.responses import json_response
 from issue_tracker.issues.assignments import unassign
 from issue_tracker.issues.bulk import BulkResult, Outcome, set_statuses
-from issue_tracker.issues.queries.issue import find_status, list_members
+from issue_tracker.issues.queries.issue import find_issue_head_by_id, find_status, list_members
 from issue_tracker.names import Note
 from issue_tracker.pages.flash import Flash, flash_cookie
 from issue_tracker.pages.forms import Form
-from issue_tracker.pages.navigation import redirect
+from issue_tracker.pages.navigation import HOME, redirect
 from issue_tracker.pages.routes import wants_json
 from issue_tracker.pages.selection import NOT_AFFECTED, MovedPlace, SelectedIssue, place_of
 from issue_tracker.pages.templating import fragment, page
@@ -21,6 +22,8 @@ from issue_tracker.status import Status
 
 VERBS = {Status.RESOLVED: "Resolve", Status.CLOSED: "Close", None: "Remove"}
 CLOSED_STAYS = "closed, and bulk changes do not change closed assignments"
+
+_issue_page = re.compile(r"/issues/(\d{1,18})(?![^?#])")
 
 
 class StatusForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,11 +87,13 @@ class Outcomes(msgspec.Struct, frozen=True):
 
 def answered(request: Request, back: str, outcomes: Outcomes) -> Response:
     """Returns the result of a form: as JSON for a script, otherwise as a message on the page `back`, which offers the
-    undo.
+    undo. If that is an issue without any company left that the user may see, it is the list instead.
     """
     if wants_json(request):
         return json_response(outcomes)
-    return redirect(back, flash_cookie(request, Flash(outcomes.text, outcomes.undo)))
+    issue = _issue_page.match(back)
+    hidden = issue and find_issue_head_by_id(request.tx, request.actor, int(issue[1])) is None
+    return redirect(HOME if hidden else back, flash_cookie(request, Flash(outcomes.text, outcomes.undo)))
 
 
 def status_form(form: Form) -> StatusForm:
