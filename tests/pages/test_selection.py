@@ -39,6 +39,11 @@ def test_a_key_changes_the_whole_selection_which_survives_a_reload(world: World,
     dialog = page.get_by_role("dialog", name="Set to Resolved?")
     expect(dialog.get_by_role("checkbox")).to_have_count(2)
     expect(dialog.get_by_label("Note (optional)")).to_have_value("Relay is ba")
+    expect(dialog).to_have_accessible_description("Slow mail")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("row", name="Fabrikam").locator(".status")).to_be_focused()
+    page.keyboard.press("5")
+    expect(dialog.get_by_role("checkbox")).to_have_count(2)
     page.keyboard.press("Enter")
 
     expect(page.locator("#toasts")).to_contain_text("2 companies set to Resolved.")

@@ -51,7 +51,7 @@ export function startReview() {
       void saveNote(form);
     } else if (form.id === "selection" && !event.submitter?.hasAttribute("data-plain")) {
       event.preventDefault();
-      open("POST", REVIEW, parameters(form, event.submitter), event.submitter);
+      open("POST", REVIEW, parameters(form, event.submitter), focusedOr(event.submitter));
     } else if (form.id === "review-form" && dialog.open) {
       event.preventDefault();
       confirm(form);
@@ -62,7 +62,7 @@ export function startReview() {
     const link = targetOf(event).closest("a[data-review]");
     if (link && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      open("GET", link.href, undefined, link);
+      open("GET", link.href, undefined, focusedOr(link));
     } else if (targetOf(event).closest("#review [data-close]")) {
       event.preventDefault();
       dialog.close();
@@ -70,6 +70,15 @@ export function startReview() {
   });
   dialog.addEventListener("change", showSelectedCount);
 }
+
+/**
+ * Returns the element that has the focus, because a key presses a button for a row or a cell; without any, this one.
+ * @param {HTMLElement | null} element
+ */
+const focusedOr = (element) => {
+  const { activeElement } = document;
+  return activeElement instanceof HTMLElement && activeElement !== document.body ? activeElement : element;
+};
 
 /**
  * Saves the note of the bulk bar for all selected assignments. The selection stays for the next step.
