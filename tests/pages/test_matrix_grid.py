@@ -193,6 +193,21 @@ def test_selected_cells_and_filters_are_visible_in_high_contrast(world: World, b
     expect(at(page, 1, 2)).to_have_css("outline-style", "none")
     lines = {link.evaluate("e => getComputedStyle(e).borderBottomColor") for link in page.locator("#main-menu a").all()}
     assert len(lines) == 2
+
+    def frame() -> str:
+        """Returns the style of the border of what is in front of the page."""
+        in_front = page.locator("dialog[open], #status-menu:popover-open, .toast")
+        expect(in_front).to_have_count(1)
+        return str(in_front.evaluate("each => getComputedStyle(each).borderTopStyle"))
+
+    page.keyboard.press("2")
+    assert frame() == "solid"
+    page.get_by_role("dialog").get_by_role("button", name="Set to Investigating").click()
+    expect(page.locator("#review")).to_be_hidden()
+    assert frame() == "solid"
+    page.locator("#toasts").evaluate("each => each.replaceChildren()")
+    at(page, 2, 2).click()
+    assert frame() == "solid"
     page.emulate_media(forced_colors="none")
 
 
