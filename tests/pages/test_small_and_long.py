@@ -37,6 +37,21 @@ def test_at_400_percent_nothing_is_wider_than_the_screen(world: World, browse: B
         )
         assert cut == [], page.url
 
+    for path in ("/activity", "/handover"):
+        page.goto(path)
+        ready(page)
+        words = page.evaluate(
+            """() => [...document.querySelectorAll(".period")].map((label) => {
+              const text = document.createRange();
+              text.selectNode(label.firstChild);
+              const [box, ...others] = text.getClientRects();
+              const { left, right } = label.closest("form").getBoundingClientRect();
+              const inside = box.left >= left && label.querySelector("input").getBoundingClientRect().right <= right;
+              return [label.textContent.trim(), inside && others.length === 0];
+            })"""
+        )
+        assert words and all(whole for _, whole in words), words
+
 
 @pytest.mark.parametrize("width", [1440, 1100, 1000, 930, 900, 390])
 def test_the_name_of_a_user_leaves_room_for_the_rest_of_the_bar(world: World, browse: Browse, width: int) -> None:
