@@ -35,6 +35,14 @@ def test_an_exception_also_applies_to_a_group_that_arrives_later(world: World, b
     expect(page.locator("#picked")).to_have_text("1 selected")
     expect(contoso).not_to_be_checked()
 
+    # The exception and a half-typed one remain when updates are shown.
+    page.get_by_label("except", exact=True).press_sequentially("Acm")
+    world.client("omar").call("PUT", "/api/issues/Slow mail", 200, json={"description": "It is the relay."})
+    page.get_by_role("button", name="Show 1 update").click()
+    expect(page.locator("#updates")).to_be_hidden()
+    expect(page.get_by_label("except", exact=True)).to_have_value("Acm")
+    expect(page.get_by_label("Except Contoso")).to_be_checked()
+
 
 def test_a_long_name_of_a_group_leaves_no_gap(world: World, browse: Browse) -> None:
     group = {"name": "Customers of the fibre ring " * 4, "company_names": ["Contoso"]}
