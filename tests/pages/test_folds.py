@@ -56,6 +56,12 @@ def test_folds_stay_open_when_parts_are_drawn_again(world: World, browse: Browse
     expect(page.locator("#history details[open]")).to_have_count(1)
     expect(page.get_by_role("listitem").filter(has_text="to Investigating").locator("details[open]")).to_have_count(1)
 
+    # Paper shows what is folded.
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#history details[open]")).to_have_count(2)
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#history details[open]")).to_have_count(1)
+
     page.goto(f"/companies/{company}")
     ready(page)
     live(page)

@@ -59,8 +59,10 @@ function focusOpenedForm({ target }) {
   field?.focus();
 }
 
-/** Opens folded parts before printing. */
+/** Opens folded parts before printing, and closes them afterwards. */
 function openFolds() {
-  for (const fold of all("details.fold", document, HTMLDetailsElement)) fold.open = true;
+  const folds = all(":is(details.fold, .history details):not([open])", document, HTMLDetailsElement);
+  for (const fold of folds) fold.open = true;
+  addEventListener("afterprint", () => folds.forEach((fold) => (fold.open = false)), { once: true });
 }
 document.documentElement.dataset.ready = "";
