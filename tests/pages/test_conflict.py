@@ -7,7 +7,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
 from issue_tracker.database.tables import issues
-from tests.pages.conftest import Browse
+from tests.chromium import WIDE
+from tests.pages.conftest import NARROW, Browse
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -41,6 +42,10 @@ def test_a_conflict_of_texts_lets_the_user_choose(world: World, browse: Browse) 
         expect(conflict.locator("time")).not_to_be_empty()
         expect(conflict).to_contain_text(theirs)
         expect(tess.get_by_label("Description")).to_have_value("As Tess saw it")
+        tess.set_viewport_size(NARROW)  # the second button is at the edge of the next line
+        edges = [conflict.locator(each).bounding_box() for each in ("strong", ".button >> nth=1")]
+        assert edges[0] and edges[1] and edges[0]["x"] == edges[1]["x"]
+        tess.set_viewport_size(WIDE)
         conflict.get_by_text(choice).click()
         expect(conflict, choice).to_have_count(0)
         expect(tess.locator(".prose").first, choice).to_have_text(chosen)

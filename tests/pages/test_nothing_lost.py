@@ -122,6 +122,10 @@ def broken(page: Page) -> None:
     page.route("**/api/auth/session", lambda route: route.fulfill(status=503, json={"detail": "Try again shortly."}))
 
 
+GAP = """() => document.querySelector("[data-unsent]").getBoundingClientRect().top
+  - document.querySelector("#new-update > summary").getBoundingClientRect().bottom"""
+
+
 def test_no_form_is_lost_if_the_server_is_unreachable(world: World, browse: Browse) -> None:
     page = browse("tess", "/issues/new", watched=False)
     for name, fail, why in (
@@ -140,6 +144,15 @@ def test_no_form_is_lost_if_the_server_is_unreachable(world: World, browse: Brow
         page.get_by_role("button", name="Create issue").click()
         expect(page.get_by_role("heading", name=name)).to_be_visible()
         ready(page)
+        page.get_by_text("Add update").click()
+        page.locator("#new-update-body").fill("It is the relay")
+        fail(page)
+        page.locator("#new-update button.main").click()
+        message = page.get_by_role("alert").filter(has_text="Nothing was sent.")
+        expect(message).to_be_visible()
+        assert page.evaluate(GAP) >= 8, "between the button that opens the form and the message"
+        page.context.set_offline(False)
+        page.unroute("**/api/auth/session")
         page.goto("/issues/new")
         ready(page)
         expect(page.get_by_label("Description"), why).to_have_value("")

@@ -183,7 +183,7 @@ function restoredNote(form, discard) {
     discard();
     note.remove();
   });
-  note.append(button);
+  note.append(" ", button);
   return note;
 }
 
