@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.chromium import ready
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, Late
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -107,8 +107,12 @@ def test_a_double_click_sends_a_form_once(world: World, browse: Browse) -> None:
 
     page.route(f"**/issues/{issue_id}/updates", hold)
 
+    button, session = page.locator("#new-update button.main"), Late(page, "**/api/auth/session")
     with page.expect_request("**/healthz"):
-        page.locator("#new-update button.main").evaluate(CLICK_TWICE)
+        button.evaluate(CLICK_TWICE)
+        session.sent()
+        expect(button).to_have_css("cursor", "progress")
+        session.arrive()
     [first] = sent
     first.continue_()
 

@@ -133,6 +133,8 @@ export function reviewRemoval(place, note = "") {
 async function open(method, url, body, trigger, keepNote = writeBarNote) {
   const dialog = dialogElement();
   const own = ++requested;
+  const button = trigger?.matches(".button") ? trigger : null;
+  button?.setAttribute("aria-busy", "true");
   try {
     const { data } = await send(method, url, body, FRAGMENT);
     if (own !== requested) return;
@@ -152,6 +154,8 @@ async function open(method, url, body, trigger, keepNote = writeBarNote) {
     dialog.addEventListener("close", end, { once: true });
   } catch (error) {
     report(error);
+  } finally {
+    button?.removeAttribute("aria-busy");
   }
 }
 
