@@ -57,7 +57,7 @@ def test_an_issue_can_be_resolved_by_keyboard_after_signing_in(world: World, bro
     page.keyboard.press("j")
     contoso, fabrikam = (page.get_by_role("row", name=name).locator(".status") for name in ("Contoso", "Fabrikam"))
     expect(contoso).to_be_focused()
-    page.keyboard.press("j")
+    page.keyboard.press("J")  # as with Caps Lock
     expect(fabrikam).to_be_focused()
     page.keyboard.press("k")
     expect(contoso).to_be_focused()
@@ -139,7 +139,7 @@ def test_shortcuts_of_a_single_key_can_be_switched_off(world: World, browse: Bro
     expect(status).not_to_be_focused()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_url(f"{world.server.url}/")
-    page.keyboard.press("Control+k")
+    page.keyboard.press("Control+K")  # as with Caps Lock
     expect(page.get_by_role("dialog", name="Quick find")).to_be_visible()
     page.keyboard.press("Escape")
 

@@ -29,7 +29,7 @@ export function startKeyboard() {
     const field = targetOf(event).closest(TYPING);
     if (event.ctrlKey || event.metaKey) {
       if (event.key === "Enter") submit(event);
-      else if (event.key === "k" && !document.querySelector("dialog[open]")) quickFind(event);
+      else if (keyOf(event) === "k" && !document.querySelector("dialog[open]")) quickFind(event);
       return;
     }
     if (field) return leave(event, field);
@@ -38,6 +38,12 @@ export function startKeyboard() {
     if (run(event)) event.preventDefault();
   });
 }
+
+/**
+ * Returns the key, of a letter without Caps Lock.
+ * @param {KeyboardEvent} event
+ */
+const keyOf = ({ key, shiftKey }) => (key.length > 1 || shiftKey ? key : key.toLowerCase());
 
 /** Returns whether the shortcuts of a single key are switched off in this browser. */
 const areOff = () => /(^|; |__Host-)keys=off(;|$)/.test(document.cookie);
@@ -83,7 +89,7 @@ function run(event) {
     else if (place.status) reviewRemoval(place);
     return true;
   }
-  switch (event.key) {
+  switch (keyOf(event)) {
     case "/":
       return focusSearch();
     case "?":
