@@ -17,8 +17,15 @@ def test_filters_can_be_saved_under_a_name(world: World, browse: Browse) -> None
     page.get_by_label("Monitoring").check()
     page.wait_for_url("**status=monitoring**")
     expect(page.locator(".list .title")).to_have_text(["Slow mail"])
+    # The list of views covers the results only until the user goes on elsewhere.
+    views = page.locator("#views summary")
+    for by_key in (True, False):
+        views.click()
+        expect(page.locator("#views[open]")).to_have_count(1)
+        page.keyboard.press("Escape") if by_key else page.locator("h1").click()
+        expect(page.locator("#views[open]")).to_have_count(0)
     # The most recently chosen filters are saved.
-    page.locator("#views summary").click()
+    views.click()
     page.get_by_role("link", name="Save this view").click()
     page.get_by_label("Name", exact=True).fill("Being watched")
     page.get_by_label("Share it with other technicians").check()

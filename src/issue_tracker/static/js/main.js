@@ -1,7 +1,7 @@
 // Starts the scripts of a page. Each module has one task and finds its own elements. Modules that are rarely needed are
 // loaded on demand, so that the first view stays small.
 import { startDrafts } from "./drafts.js";
-import { all } from "./elements.js";
+import { all, find, targetOf } from "./elements.js";
 import { startKeyboard } from "./keyboard.js";
 import { startLive } from "./live.js";
 import { startQuickChange } from "./quick-change.js";
@@ -45,6 +45,23 @@ if (document.querySelector("meta[name=actor]")) {
   addEventListener("beforeprint", openFolds);
   // The event does not bubble.
   document.addEventListener("toggle", focusOpenedForm, { capture: true });
+  // Before the shortcuts, of which Escape clears the selection.
+  for (const type of ["click", "focusin", "keydown"]) document.addEventListener(type, closeViews, { capture: true });
+}
+
+/**
+ * Closes the list of views, which covers a part of the results, when the user goes on elsewhere or presses Escape.
+ * @param {Event} event
+ */
+function closeViews(event) {
+  const views = document.querySelector("#views[open]");
+  if (!views) return;
+  if (event instanceof KeyboardEvent) {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    find("summary", views).focus();
+  } else if (views.contains(targetOf(event))) return;
+  views.removeAttribute("open");
 }
 
 /**
