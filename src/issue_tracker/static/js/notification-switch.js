@@ -6,12 +6,14 @@ export function startNotificationSwitch() {
   const state = byId("notifications-state");
   const show = () => {
     const on = isOn();
-    button.hidden = !("Notification" in window);
+    const available = "Notification" in window && isSecureContext;
+    // Once denied, the browser asks no more: only its own settings for this site can allow them again.
+    const denied = available && Notification.permission === "denied";
+    button.hidden = !available || denied;
     button.textContent = on ? "Turn off notifications" : "Turn on notifications";
-    if (button.hidden) state.textContent = "Notifications are not available here, because they require HTTPS.";
-    else if (Notification.permission === "denied") {
-      state.textContent = "The browser blocks notifications for this site.";
-    } else state.textContent = on ? "On, in this browser." : "Off.";
+    if (!available) state.textContent = "Notifications are not available here, because they require HTTPS.";
+    else if (denied) state.textContent = "The browser blocks notifications for this site. Allow them in its settings.";
+    else state.textContent = on ? "On, in this browser." : "Off.";
   };
   button.addEventListener("click", async () => {
     if (isOn()) localStorage.removeItem("notifications");
