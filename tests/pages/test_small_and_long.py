@@ -5,7 +5,7 @@ from playwright.sync_api import ViewportSize, expect
 
 from tests.chromium import WIDE, ready
 from tests.pages.axe import violations
-from tests.pages.conftest import NARROW, Browse
+from tests.pages.conftest import NARROW, Browse, without_updates
 from tests.world import World
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -72,6 +72,18 @@ def test_the_name_of_a_user_leaves_room_for_the_rest_of_the_bar(world: World, br
           .map(([text]) => text)"""
     )
     assert overlapping == [] and page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_lost_connection_takes_no_room_in_the_bar_of_a_phone(world: World, browse: Browse) -> None:
+    page = browse("tess", "/companies", viewport=NARROW, before=without_updates)
+    state = page.locator("#connection span")
+    expect(state).to_have_text("no connection")
+    for width in (390, 360, 320):
+        page.set_viewport_size({"width": width, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        box, bar = state.bounding_box(), page.locator(".top").bounding_box()
+        assert box and bar and box["width"] > 50 and box["y"] + box["height"] <= bar["y"] + bar["height"]
+        assert page.locator(".me").evaluate("each => each.offsetWidth") > 20
 
 
 def test_the_menu_of_a_long_name_fits_a_low_window(world: World, browse: Browse) -> None:
