@@ -266,6 +266,11 @@ def test_a_rule_can_be_tried_before_it_is_saved(world: World) -> None:
     assert (tried["severity"], tried["hold_minutes"], tried["ignored"]) == ("medium", 5, False)
     given_rule(world, "Disks", **draft)
     assert ada.call("POST", "/api/alert-rules/try", 200, json={"labels": labels})["rule_name"] == "Disks"
+    family = "n" * 253 + "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
+    tried = ada.call(
+        "POST", "/api/alert-rules/try", 200, json={"labels": {"issue": family}, "rule": {"issue": "{issue}"}}
+    )
+    assert tried["issue_name"] == family[:254], "a name that is too long ends before what it cuts off"
     assert ada.call("GET", "/api/alerts", 200)["total"] == 0
 
 

@@ -99,6 +99,9 @@ def test_filters_are_combined(world: World) -> None:
     assert len(_events(client, type=["assignment.created", "issue.created"])) == 5
     assert len(_events(client, actor="tests")) == 5
     assert _events(client, actor="nobody") == []
+
+    world.client("ada").call("PUT", f"/api/users/{changed[0]['actor']['id']}", 200, json={"name": "4711"})
+    assert _events(client, actor="4711", type="assignment.status_changed") == changed
     assert _events(client, requestId="never") == []
 
 

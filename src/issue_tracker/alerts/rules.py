@@ -152,7 +152,8 @@ def filled(template: str, labels: Mapping[str, str]) -> str:
 def _issue_name(text: str) -> IssueName | None:
     """Returns the text as the name of a new issue; None if it is not a valid name."""
     try:
-        name = parse_issue_name(text[:255])
+        # A joiner at the end has nothing to join.
+        name = parse_issue_name(text if len(text) <= 255 else text[:255].rstrip("\u200c\u200d"))
     except ValueError:
         return None
     return None if illegible(name) else name

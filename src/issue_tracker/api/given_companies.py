@@ -24,8 +24,8 @@ def new_assignments(
 ) -> list[NewAssignment]:
     """Returns the assignments for the companies of a body and of its groups, without the excluded companies.
 
-    Raises one NotFound that quotes every unknown name. Archived companies of a group are left out, because they accept
-    no new assignments.
+    Raises one NotFound that quotes every unknown company, or else every unknown group. Archived companies of a group
+    are left out, because they accept no new assignments.
     """
     names = [member.company_name for member in companies or ()]
     known = get_companies(tx, actor, [*names, *(exclude or ())])
@@ -45,7 +45,7 @@ def bulk_targets(
     companies.
 
     Archived companies of a group are left out unless they are assigned. Raises one NotFound that quotes every unknown
-    name.
+    company, or else every unknown group.
     """
     known = get_companies(tx, actor, [*(body.companies or ()), *(body.exclude or ())])
     exclude = [known[key(name)] for name in body.exclude or ()]
@@ -80,8 +80,8 @@ def update_audience(
     exclude: Sequence[Name] | None,
 ) -> Audience:
     """Returns the audience of an update: the named companies, and the assigned companies of the groups, without the
-    excluded ones. Raises one NotFound that quotes every unknown name, and Invalid for groups without an assigned
-    company, and if all companies are excluded.
+    excluded ones. Raises one NotFound that quotes every unknown company, or else every unknown group; and Invalid for
+    groups without an assigned company, and if all companies are excluded.
     """
     known = get_companies(tx, actor, [*(companies or ()), *(exclude or ())])
     excluded = {known[key(name)].company_id for name in exclude or ()}

@@ -53,7 +53,8 @@ class TemplateBody(msgspec.Struct, kw_only=True):
     first_update_public: bool | msgspec.UnsetType = msgspec.UNSET
 
     def fields(self, request: Request, name: Name | msgspec.UnsetType) -> TemplateFields:
-        """Returns the fields for the operations. Raises NotFound, which quotes every unknown company or group."""
+        """Returns the fields for the operations. Raises NotFound, which quotes every unknown company,
+        or else every unknown group."""
         companies: Any = self.company_names
         if isinstance(self.company_names, list):
             companies = list(get_companies(request.tx, request.actor, self.company_names).values())

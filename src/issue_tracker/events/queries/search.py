@@ -157,10 +157,9 @@ def _mentioned(
 
 def by_actor(tx: Connection, wanted: str) -> Alternatives:
     """Returns conditions for the users with this id or present name, and for actors without an account by name."""
+    ids = {row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)}
     number = whole_number(wanted)
     if number is not None:
-        ids: Sequence[int] = [number]
-    else:
-        ids = [row.user_id for row in tx.execute(select(users.c.user_id, users.c.name)) if key(row.name) == key(wanted)]
+        ids.add(number)
     unknown = and_(events.c.actor_id.is_(None), events.c.actor_name == printable(wanted).replace("\0", ""))
-    return [*(_equals(events.c.actor_id, user_id) for user_id in ids), (unknown, unknown)]
+    return [*(_equals(events.c.actor_id, user_id) for user_id in sorted(ids)), (unknown, unknown)]
