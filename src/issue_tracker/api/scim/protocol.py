@@ -13,7 +13,10 @@ from scim2_models import (
     ETag,
     Filter,
     Patch,
+    PatchOp,
+    PatchOperation,
     Resource,
+    ResourceType,
     ResponseParameters,
     SCIMException,
     ScimPolicy,
@@ -63,6 +66,17 @@ def compared(attribute: Any, value: str) -> str:
 class Service(ScimService):
     """The protocol, with the choices that providers expect where the standard leaves them open."""
 
+    def read_patch(self, resource_type: ResourceType, body: bytes, content_type: str | None) -> "PatchOp[Any]":
+        """Returns the changes. What is to be removed is identified by its `value` alone, such as a member by its id:
+        Entra ID adds `"$ref": null`, and others add the name of the user. No member would be equal to these.
+        """
+        patch = super().read_patch(resource_type, body, content_type)
+        for operation in patch.operations or ():
+            if operation.op == PatchOperation.Op.remove:
+                listed = operation.value if isinstance(operation.value, list) else [operation.value]
+                operation.value = operation.value and [_identified(entry) for entry in listed]
+        return patch
+
     def patch_response(
         self, base_url: str, resource: Resource[Any], response_parameters: ResponseParameters[Any]
     ) -> ScimResponse:
@@ -70,6 +84,13 @@ class Service(ScimService):
         if isinstance(resource, User):
             return self.replacement_response(base_url, resource, response_parameters)
         return super().patch_response(base_url, resource, response_parameters)
+
+
+def _identified(entry: Any) -> Any:
+    """Returns an entry of a list without everything but its `value`, if it has one."""
+    if not isinstance(entry, dict):
+        return entry
+    return {name: value for name, value in entry.items() if name.lower() == "value"} or entry
 
 
 SERVICE = Service(
