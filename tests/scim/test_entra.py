@@ -12,6 +12,8 @@ from tests.scim.directory import ERROR, Directory
 from tests.single_sign_on.test_group_mappings import account, given_mapping
 from tests.world import World
 
+BRIEF = "?excludedAttributes=members"
+
 
 @pytest.fixture
 def directory(world: World) -> Directory:
@@ -162,8 +164,11 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
     (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
     limits = {"company_access": {"companies": ["Contoso"]}}
     world.client("ada").call("PUT", f"/api/users/{tess['id']}", 200, json=limits)
-    directory.group("Helpdesk", tess["id"])
+    helpdesk = f"/Groups/{directory.group('Helpdesk', tess['id'])['id']}"
+    (version,) = {directory.call("GET", f"{helpdesk}{brief}", 200)["meta"]["version"] for brief in ("", BRIEF)}
     directory.call("DELETE", f"/Users/{tess['id']}", 204)
+    for brief in ("", BRIEF):
+        directory.call("GET", f"{helpdesk}{brief}", 200, headers={"If-None-Match": version})
     for method, body in (("GET", None), ("DELETE", None), ("PUT", {"userName": "x@y.example"})):
         directory.call(method, f"/Users/{tess['id']}", 404, body)
     assert directory.find("Users", 'userName eq "tess@helpdesk.example"') == []

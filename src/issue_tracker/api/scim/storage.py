@@ -138,8 +138,10 @@ class Storage(ScimStorage):
         return [_user(person, member_of[person.user_id]) for person in found]
 
     def _groups(self, found: Sequence[groups.Group], *, members: bool = True) -> list[Group]:
-        listed = groups.members_of(self.tx, [group.id for group in found]) if members else {}
-        return [_group(group, listed.get(group.id, [])) for group in found]
+        ids = [group.id for group in found]
+        listed = groups.members_of(self.tx, ids) if members else {}
+        numbers = {id_: len(listed[id_]) for id_ in ids} if members else groups.count_members(self.tx, ids)
+        return [_group(group, listed.get(group.id, []), numbers[group.id]) for group in found]
 
 
 def _user(person: Person, member_of: Sequence[Member]) -> User:
@@ -161,7 +163,10 @@ def _user(person: Person, member_of: Sequence[Member]) -> User:
     )
 
 
-def _group(group: groups.Group, members: Sequence[Member]) -> Group:
+def _group(group: groups.Group, members: Sequence[Member], number: int) -> Group:
+    """Returns a group with these members, or without members that the request excludes. Its version depends on the
+    number of all members too, because a deleted user leaves the group without changing its row.
+    """
     return Group(
         id=str(group.id),
         external_id=group.external_id,
@@ -170,7 +175,7 @@ def _group(group: groups.Group, members: Sequence[Member]) -> Group:
             ScimMember(value=str(member.id), ref=Reference(f"Users/{member.id}"), type="User") for member in members
         ]
         or None,
-        meta=_meta("Group", group.created_at, group.updated_at, group),
+        meta=_meta("Group", group.created_at, group.updated_at, group, number),
     )
 
 

@@ -76,6 +76,13 @@ def members_of(tx: Connection, group_ids: Collection[int]) -> dict[int, list[Mem
     return _memberships(tx, scim_group_members.c.group_id, group_ids, users.c.user_id, users.c.name)
 
 
+def count_members(tx: Connection, group_ids: Collection[int]) -> dict[int, int]:
+    """Returns the number of members of the groups, by the id of the group."""
+    group_id = scim_group_members.c.group_id
+    query = select(group_id, func.count()).where(one_of(tx, group_id, group_ids)).group_by(group_id)
+    return dict.fromkeys(group_ids, 0) | {row[0]: row[1] for row in tx.execute(query)}
+
+
 def groups_of(tx: Connection, user_ids: Collection[int]) -> dict[int, list[Member]]:
     """Returns the groups of the users, by the id of the user."""
     return _memberships(tx, scim_group_members.c.user_id, user_ids, scim_groups.c.id, scim_groups.c.name)
