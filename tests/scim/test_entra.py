@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.auth.factors import enrol
 from tests.cases import cases
 from tests.company_access.limits import limit
 from tests.engines import decided_in_python
@@ -72,6 +73,37 @@ def test_a_user_is_created_renamed_disabled_and_enabled(world: World) -> None:
     )
     assert len(world.history(audit=True)) == before
 
+    # Another spelling is not the name or the address of another user. Both follow each other until one has its own.
+    spelled = directory.patch(path, {"op": "Replace", "path": "userName", "value": "Nina.Vogt@helpdesk.example"})
+    assert spelled["userName"] == spelled["emails"][0]["value"] == "Nina.Vogt@helpdesk.example"
+    own = {"op": "Replace", "path": "userName", "value": "nv"}
+    found = directory.patch(path, own, {"op": "Replace", "path": "externalId", "value": "n-2"})
+    assert found["meta"]["lastModified"] > spelled["meta"]["lastModified"]
+    assert world.history(audit=True)[-1].note == "Nina.Vogt@helpdesk.example (SCIM: userName, externalId)"
+    taken = {"op": "Replace", "path": "userName", "value": "OMAR@helpdesk.example"}
+    assert directory.patch(path, taken, expected=409)["scimType"] == "uniqueness"
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_new_user_enables_no_account_but_one_that_scim_deleted(world: World, directory: Directory) -> None:
+    ada = world.client("ada")
+    assert directory.create("nina@helpdesk.example", active=False)["active"] is False
+    assert account(world, "nina@helpdesk.example")["active"] is False
+    tess = account(world, "tess@helpdesk.example")["user_id"]
+    ada.call("PUT", f"/api/users/{tess}", 200, json={"active": False})
+    body = {"userName": "tess", "emails": [{"value": "tess@helpdesk.example"}]}
+    directory.call("POST", "/Users", 409, body)
+    assert account(world, "tess@helpdesk.example")["active"] is False, "a super admin disabled it"
+    directory.call("DELETE", f"/Users/{tess}", 204)
+    ada.call("PUT", f"/api/users/{tess}", 200, json={"active": True})
+    directory.call("POST", "/Users", 409, body)
+    directory.call("GET", f"/Users/{tess}", 200)
+    ada.call("PUT", f"/api/users/{tess}", 200, json={"active": False})
+    # Once restored, the provider sees it whether it is active or not.
+    assert directory.call("POST", "/Users", 201, body)["id"] == str(tess)
+    for value in ("False", "True"):
+        directory.patch(f"/Users/{tess}", {"op": "Replace", "path": "active", "value": value})
+
 
 def test_disabling_ends_all_credentials_of_the_user(world: World) -> None:
     directory = Directory(world)
@@ -124,7 +156,12 @@ def test_groups_determine_roles_and_companies(world: World) -> None:
         assert (found["role"], found["company_access"]["companies"]) == ("technician", ["Contoso"])
     assert [one["display"] for one in directory.call("GET", f"/Users/{nina['id']}", 200)["groups"]] == ["Helpdesk"]
     directory.patch(f"/Groups/{leads['id']}", {"op": "Add", "path": "members", "value": [{"value": nina["id"]}]})
-    assert account(world, "nina@helpdesk.example")["role"] == "super_admin"
+    for external_id, role in (("another", "technician"), ("5d4e-leads", "super_admin")):
+        directory.patch(f"/Groups/{leads['id']}", {"op": "Replace", "path": "externalId", "value": external_id})
+        assert account(world, "nina@helpdesk.example")["role"] == role
+    before = len(world.history(audit=True))
+    directory.patch(f"/Groups/{leads['id']}", {"op": "Add", "path": "members", "value": [{"value": nina["id"]}]})
+    assert len(world.history(audit=True)) == before
 
     directory.patch(f"/Groups/{leads['id']}", {"op": "Remove", "path": f'members[value eq "{nina["id"]}"]'})
     assert account(world, "nina@helpdesk.example")["role"] == "technician"
@@ -161,6 +198,7 @@ def test_a_changed_mapping_takes_effect_immediately(world: World) -> None:
 def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) -> None:
     directory = Directory(world)
     browser = world.client("tess")
+    enrol(world, client=browser)
     (tess,) = directory.find("Users", 'userName eq "tess@helpdesk.example"')
     limits = {"company_access": {"companies": ["Contoso"]}}
     world.client("ada").call("PUT", f"/api/users/{tess['id']}", 200, json=limits)
@@ -181,6 +219,7 @@ def test_a_deleted_user_is_restored_without_roles_and_credentials(world: World) 
     restored = account(world, "tess@helpdesk.example")
     assert again["id"] == tess["id"] and restored["role"] == "member"
     assert restored["company_access"] == {"company_groups": [], "companies": []}
+    assert world.client("ada").call("GET", f"/api/users/{tess['id']}/factors", 200)["total"] == 0
     pair = {"email": "tess@helpdesk.example", "password": "correct horse battery staple"}
     world.anonymous().call("POST", "/api/auth/login", 401, json=pair)
 
@@ -215,6 +254,7 @@ def test_a_deleted_user_leaves_no_private_views_to_the_next_one(world: World) ->
     ("body", "status", "kind"),
     [
         ({"userName": "OMAR@helpdesk.example"}, 409, "uniqueness"),
+        ({"userName": "OMAR@helpdesk.example", "emails": [{"value": "new@x.example"}]}, 409, "uniqueness"),
         ({"userName": "new", "emails": [{"value": "omar@helpdesk.example"}]}, 409, "uniqueness"),
         ({"userName": "new"}, 400, "invalidValue"),
         ({"userName": "new\u0000@x.example"}, 400, "invalidValue"),

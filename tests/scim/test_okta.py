@@ -62,6 +62,9 @@ def test_a_group_is_pushed_renamed_and_its_members_replaced(world: World) -> Non
     directory.patch(path, {"op": "remove", "path": "members"})
     assert roles() == ["member"] * 3 and directory.call("GET", path, 200).get("members", []) == []
     assert directory.call("POST", "/Groups", 409, body)["scimType"] == "uniqueness"
+    other = directory.group("Sales")
+    renamed = {"op": "replace", "path": "displayName", "value": "HELPDESK"}
+    assert directory.patch(f"/Groups/{other['id']}", renamed, expected=409)["scimType"] == "uniqueness"
     stranger = {"op": "add", "path": "members", "value": [{"value": "999999"}]}
     assert directory.patch(path, stranger, expected=400)["scimType"] == "invalidValue"
 
@@ -122,3 +125,9 @@ def test_service_accounts_and_unknown_ids_are_not_found(world: World) -> None:
         directory.call("GET", path, 404)
     refused = directory.call("POST", "/Users", 409, {"userName": "backups@helpdesk.example"})
     assert refused["scimType"] == "uniqueness"
+    assert directory.call("GET", "/Users", 200, params={"count": 0})["totalResults"] == 4
+    group = directory.group("Programs")
+    member = {"op": "add", "path": "members", "value": [{"value": str(program["user_id"])}]}
+    assert "no user" in directory.patch(f"/Groups/{group['id']}", member, expected=400)["detail"]
+    body = {"displayName": "More", "members": member["value"]}
+    assert "no user" in directory.call("POST", "/Groups", 400, body)["detail"]

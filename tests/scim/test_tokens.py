@@ -1,5 +1,7 @@
 """SCIM tokens: who creates them, where they are valid, and how they end."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.clients import Client
@@ -75,9 +77,16 @@ def test_a_token_expires(world: World) -> None:
     made = ada.call("POST", TOKENS, 201, json={"name": "soon", "expires_at": "2099-01-01T00:00:00Z"})
     elsewhere = ada.call("POST", TOKENS, 201, json={"name": "elsewhere", "networks": ["192.0.2.0/24"]})
     with_token(world, elsewhere["token"]).call("GET", "/scim/v2/Users", 401)
-    idle = with_token(world, Directory(world, "idle").token)
-    world.clock.advance(days=366)
+    idle, used = (with_token(world, Directory(world, name).token) for name in ("idle", "used"))
+    ends = {"name": "brief", "expires_at": (world.clock.now() + timedelta(days=200)).isoformat()}
+    brief = with_token(world, ada.call("POST", TOKENS, 201, json=ends)["token"])
+    for days, status in ((199, 200), (1, 401)):
+        world.clock.advance(days=days)
+        brief.call("GET", "/scim/v2/Users", status)
+    used.call("GET", "/scim/v2/Users", 200)
+    world.clock.advance(days=166)
     idle.call("GET", "/scim/v2/Users", 401)
+    used.call("GET", "/scim/v2/Users", 200)
     with_token(world, made["token"]).call("GET", "/scim/v2/Users", 401)
 
 

@@ -151,6 +151,7 @@ def test_a_break_glass_account_keeps_its_role(world: World, fake: FakeProvider) 
     assert account(world, "ada@helpdesk.example")["role"] == "super_admin"
     client, _ = sign_in(world, fake, groups=["visitors"])
     assert who(client) == "tess@helpdesk.example" and account(world, "tess@helpdesk.example")["role"] == "member"
+    assert Directory(world).find("Users", 'userName eq "ada@helpdesk.example"') == []
 
 
 def test_scim_takes_precedence_over_sign_ins(world: World, fake: FakeProvider) -> None:
@@ -195,6 +196,7 @@ def test_scim_takes_precedence_over_sign_ins(world: World, fake: FakeProvider) -
     directory.call("DELETE", f"/Users/{made['id']}", 204)
     directory.create("nina@helpdesk.example")
     assert state() == ("member", [], None)
+    assert ada.call("GET", f"/api/users/{made['id']}/identities", 200)["items"] == []
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
