@@ -68,6 +68,6 @@ def test_filters_find_users_and_groups_by_any_attribute(directory: Directory) ->
         found = directory.call("GET", "/Groups", 200, params=wanted)["Resources"]
         assert [one["id"] for one in found] == expected and not [one for one in found if "members" in one]
     for member_type, status in (("Group", 400), ("User", 200)):
-        members = [{"value": nina["id"], "type": member_type}]
+        members = [{"value": omar["id"], "type": member_type}]
         body = {"schemas": [GROUP], "displayName": "Helpdesk", "members": members}
         directory.call("PUT", f"/Groups/{group['id']}", status, body)

@@ -88,7 +88,7 @@ def test_a_sign_out_at_the_provider_ends_a_sign_in_that_waits(world: World, fake
         token = sign({**said, **about}, typ="logout+jwt")
         return world.anonymous().post("/login/with/fake/sign-out", data={"logout_token": token}).status_code
 
-    assert sign_out(sid="there") == 200
+    assert sign_out(sid="there") == sign_out(sub="another") == 200
     statuses = []
     for client, page in waiting:
         statuses.append(client.post(SECOND, data=answer(page, app.code(world))).status_code)

@@ -7,19 +7,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from issue_tracker.actor import command_line
+from issue_tracker.auth.group_mappings.applying import apply_groups
 from issue_tracker.auth.single_sign_on import checks as checks_module
 from issue_tracker.auth.single_sign_on.checks import SessionChecks
 from issue_tracker.auth.single_sign_on.exchange import IdentityProviders
 from issue_tracker.clock import now
 from issue_tracker.database.server_key import ServerKey
-from issue_tracker.database.tables import provider_sessions, sign_in_flows
+from issue_tracker.database.tables import provider_sessions, sessions, sign_in_flows
 from tests.cases import cases
 from tests.engines import decided_in_python
 from tests.single_sign_on.browser import begin, come_back, failures, sign_in, signed_in_there, who
 from tests.single_sign_on.fake import REFRESH_TOKEN, FakeProvider
 from tests.single_sign_on.provider import RealProvider, authorization_address, parameters
+from tests.single_sign_on.test_group_mappings import account, given_mapping
 from tests.world import PASSWORD, World
 
 HOOK = {"url": "https://hooks.helpdesk.example/issues"}
@@ -67,6 +70,49 @@ def test_a_session_without_a_check_ends_within_the_hour(
     world.clock.advance(minutes=15)
     fake.refresh_error = "invalid_grant"
     checks.check_due(now())
+    assert who(client) is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_check_applies_the_present_groups_of_the_same_person(
+    world: World, fake: FakeProvider, checks: SessionChecks
+) -> None:
+    for group, source in (("staff", "fake"), ("/helpdesk", "real")):
+        given_mapping(world, group, "technician", source=source)
+    client, _ = sign_in(world, fake, groups=["staff"])
+    tess = account(world, "tess@helpdesk.example")["user_id"]
+
+    def role_after(**claims: Any) -> str:
+        fake.refreshed = claims
+        world.clock.advance(minutes=15)
+        assert checks.check_due(now()) == 1
+        return str(account(world, "tess@helpdesk.example")["role"])
+
+    assert role_after(groups=["staff"]) == role_after() == "technician"
+    assert role_after(groups=[]) == "member"
+    with world.database.write() as tx:  # a later sign-in at another provider
+        apply_groups(tx, command_line("real"), world.server.settings, tess, "real", ["/helpdesk"])
+    assert role_after(groups=[]) == "technician" and who(client) is not None
+    assert role_after(groups=[], sub="another") == "technician" and who(client) is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_no_check_extends_a_session_without_end(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
+    settings = world.server.settings
+    client, _ = sign_in(world, fake)
+    # A provider that is no longer configured confirms nothing, and does not stop the checks at the others.
+    providers = IdentityProviders(settings)
+    del providers.clients["fake"]
+    world.clock.advance(minutes=15)
+    assert SessionChecks(world.database, settings, providers, ServerKey(world.database, settings)).check_due(now()) == 1
+    world.clock.advance(minutes=10)
+    began = now() - timedelta(days=settings.session_lifetime_days) + timedelta(minutes=30)
+    with world.database.write() as tx:
+        tx.execute(
+            update(sessions).where(sessions.c.id.in_(select(provider_sessions.c.session_id))).values(created_at=began)
+        )
+    assert checks.check_due(now()) == 1 and who(client) == "tess@helpdesk.example"
+    world.clock.advance(minutes=31)
     assert who(client) is None
 
 
@@ -154,6 +200,7 @@ def test_no_token_of_a_provider_is_stored_in_plain_text(world: World, fake: Fake
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_tokens_of_a_removed_user_are_revoked(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
     nina, _ = sign_in(world, fake, sub="n", email="nina@helpdesk.example")
+    sign_in(world, fake)  # Tess, who also has a password
     ada = world.client("ada")
     user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("nina"))
     ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"role": "technician"})

@@ -75,6 +75,12 @@ def test_only_a_valid_logout_token_ends_sessions(world: World, fake: FakeProvide
     world.clock.advance(minutes=2)
     client, _ = sign_in(world, fake, sid="there")
     assert send(message(exp=at + 900)) == 200 and who(client) == "tess@helpdesk.example"
+    # One that names a person ends no sessions of others.
+    nina, _ = sign_in(world, fake, sub="n", email="nina@helpdesk.example", sid="hers")
+    at += 120
+    assert send(message(sub="n", sid="there", exp=at + 120)) == 200 and who(nina) == "nina@helpdesk.example"
+    assert send(message(sub="n", sid=None, iat=at, exp=at + 120)) == 200
+    assert who(nina) is None and who(client) == "tess@helpdesk.example"
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
