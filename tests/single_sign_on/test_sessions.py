@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import select, update
 
@@ -31,7 +32,12 @@ HOOK = {"url": "https://hooks.helpdesk.example/issues"}
 @pytest.fixture
 def checks(world: World) -> SessionChecks:
     """The checks of the server, which the test starts itself."""
-    settings, database = world.server.settings, world.database
+    return checks_of(world)
+
+
+def checks_of(world: World, **changes: Any) -> SessionChecks:
+    """Returns the checks of a server with these settings."""
+    settings, database = msgspec.structs.replace(world.server.settings, **changes), world.database
     return SessionChecks(database, settings, IdentityProviders(settings), ServerKey(database, settings))
 
 
@@ -98,15 +104,12 @@ def test_a_check_applies_the_present_groups_of_the_same_person(
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_no_check_extends_a_session_without_end(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
-    settings = world.server.settings
     client, _ = sign_in(world, fake)
     # A provider that is no longer configured confirms nothing, and does not stop the checks at the others.
-    providers = IdentityProviders(settings)
-    del providers.clients["fake"]
     world.clock.advance(minutes=15)
-    assert SessionChecks(world.database, settings, providers, ServerKey(world.database, settings)).check_due(now()) == 1
+    assert checks_of(world, identity_providers="").check_due(now()) == 1
     world.clock.advance(minutes=10)
-    began = now() - timedelta(days=settings.session_lifetime_days) + timedelta(minutes=30)
+    began = now() - timedelta(days=world.server.settings.session_lifetime_days) + timedelta(minutes=30)
     with world.database.write() as tx:
         tx.execute(
             update(sessions).where(sessions.c.id.in_(select(provider_sessions.c.session_id))).values(created_at=began)
@@ -201,24 +204,27 @@ def test_no_token_of_a_provider_is_stored_in_plain_text(world: World, fake: Fake
 def test_tokens_of_a_removed_user_are_revoked(world: World, fake: FakeProvider, checks: SessionChecks) -> None:
     nina, _ = sign_in(world, fake, sub="n", email="nina@helpdesk.example")
     sign_in(world, fake)  # Tess, who also has a password
-    ada = world.client("ada")
-    user = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("nina"))
-    ada.call("PUT", f"/api/users/{user['user_id']}", 200, json={"role": "technician"})
+    user = account(world, "nina@helpdesk.example")["user_id"]
+    world.client("ada").call("PUT", f"/api/users/{user}", 200, json={"role": "technician"})
     nina.headers["X-CSRF-Token"] = nina.call("GET", "/api/auth/session", 200)["csrf_token"]
     body = {"name": "nightly", "scopes": ["read"]}
     text = nina.call("POST", "/api/auth/tokens", 201, json=body)["token"]
     bearer = world.anonymous(headers={"Authorization": f"Bearer {text}"})
-    world.bearer("tess")
+    tess = world.bearer("tess")
     for _ in range(2):  # each sign-in confirms the user
         sign_in(world, fake, sub="n", email="nina@helpdesk.example")
         world.clock.advance(days=29)
         checks.revoke_tokens_of_absent(now())
         bearer.call("GET", "/api/issues", 200)
     world.clock.advance(days=1)
+    checks_of(world, absent_user_token_days=0).revoke_tokens_of_absent(now())
+    bearer.call("GET", "/api/issues", 200)
     checks.revoke_tokens_of_absent(now())
     bearer.call("GET", "/api/issues", 401)
     deleted = [row.note for row in world.history(audit=True) if row.type == "token.deleted"]
     assert deleted == ["nightly"]
+    checks_of(world, password_sign_in=False).revoke_tokens_of_absent(now())
+    tess.call("GET", "/api/issues", 401)
 
 
 def test_a_user_without_a_password_confirms_at_the_provider(world: World, fake: FakeProvider) -> None:

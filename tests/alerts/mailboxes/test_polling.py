@@ -265,7 +265,7 @@ def test_a_server_that_fails_changes_nothing(
 def test_a_poll_is_limited_and_the_next_one_follows_immediately(
     world: World, mail: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given_mailbox(world, mail)
+    receiver_id = given_mailbox(world, mail)
     mail.deliver(*(message(f"DOWN: Line {number}") for number in range(5)))
     monkeypatch.setattr("issue_tracker.alerts.mailboxes.polling.MOST_MESSAGES", 2)
     poller = Poller(world, mail)
@@ -276,3 +276,17 @@ def test_a_poll_is_limited_and_the_next_one_follows_immediately(
     monkeypatch.setattr(receive, lambda *_, **__: 1 / 0)
     assert poller.poll() == 1 and poller.counted("refused") == 2 and mail.count("FLAGGED") == 2
     assert health(world)["failure"] is None
+
+    # A poll reads a limited number of bytes, and stops when the receiver is switched off.
+    monkeypatch.undo()
+    monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.LARGEST_MESSAGES", 0)
+    mail.deliver(*(message(f"DOWN: Wire {number}") for number in range(3)))
+    assert poller.poll() == 1 and len(listed(world)) == 6
+    size = Session.size
+
+    def switched_off(session: Session, uid: int) -> int | None:
+        world.client("ada").call("PUT", f"/api/alert-receivers/{receiver_id}", 200, json={"active": False})
+        return size(session, uid)
+
+    monkeypatch.setattr(Session, "size", switched_off)
+    assert poller.poll(0) == 1 and len(listed(world)) == 6 and mail.count("UNSEEN UNFLAGGED") == 2
