@@ -186,3 +186,15 @@ def test_a_given_password_is_deleted_at_the_first_sign_in(world: World, fake: Fa
     browser, _ = sign_in(world, fake, sub="n", email=nina["email"])
     browser.call("GET", "/api/issues", 200)
     world.anonymous().call("POST", "/api/auth/login", 401, json=nina)
+
+
+@decided_in_python
+def test_the_user_info_supplements_the_token_of_the_same_person(world: World, fake: FakeProvider) -> None:
+    verified = {"email": "tess@helpdesk.example", "email_verified": True}
+    # Neither that of another person counts, nor one that overrides the token or verifies the address in it.
+    for number, (user, email) in enumerate(((verified | {"sub": "x"}, None), (verified, "omar@helpdesk.example"))):
+        fake.user = user
+        browser, response = sign_in(world, fake, sub=f"s{number}", email=email, email_verified=None)
+        assert response.status_code == 403 and who(browser) is None, user
+    browser, _ = sign_in(world, fake, email=None, email_verified=None)
+    assert who(browser) == "tess@helpdesk.example"
