@@ -32,6 +32,8 @@ client_secret_file = "{secret}"
 link_by_email = true
 create_accounts = true
 sign_out_there = true
+email_domains = ["Helpdesk.example"]
+required_claims = {{ "organization.id" = "helpdesk" }}
 
 [[provider]]
 id = "strict"

@@ -91,6 +91,7 @@ class FakeProvider:
             "nonce": parameters(address)["nonce"],
             "email": "tess@helpdesk.example",
             "email_verified": True,
+            "organization": {"id": ["helpdesk", "reseller"]},
             "name": "Tess of the provider",
         }
         return {name: value for name, value in (right | changes).items() if value is not None}

@@ -47,7 +47,7 @@ def test_mappings_can_be_created_changed_and_deleted(world: World) -> None:
     ada.call("POST", MAPPINGS, 404, json=body | {"company_access": {"companies": ["Nobody"]}})
     # Companies and groups in a mapping cannot be deleted.
     group = ada.call("GET", "/api/company-groups", 200)["items"][0]["group_id"]
-    assert "of a user or group" in ada.call("DELETE", f"/api/company-groups/{group}", 400)["detail"]
+    assert "a token or a group mapping" in ada.call("DELETE", f"/api/company-groups/{group}", 400)["detail"]
 
     changed = ada.call("PUT", f"{MAPPINGS}/{made['id']}", 200, json=body | {"role": "member", "company_access": "all"})
     assert (changed["role"], changed["company_access"]) == ("member", "all")

@@ -138,6 +138,8 @@ def test_only_a_verified_address_finds_an_account(world: World, fake: FakeProvid
         {"email_verified": 1},
         {"email": None},
         {"email": "x"},
+        {"email": "tess@helpdesk.example.org"},
+        {"email": "tess@sub.helpdesk.example"},
     ]
     for number, changes in enumerate(wrong):
         browser, response = sign_in(world, fake, sub=f"s{number}", **changes)
@@ -146,6 +148,21 @@ def test_only_a_verified_address_finds_an_account(world: World, fake: FakeProvid
     # A break-glass account is never linked to a provider.
     browser, response = sign_in(world, fake, sub="a", email="ada@helpdesk.example")
     assert response.status_code == 403 and "break-glass" in failures(world)[-1]
+
+
+@decided_in_python
+def test_a_required_claim_excludes_other_people(world: World, fake: FakeProvider) -> None:
+    wrong: list[Any] = [{"id": "reseller"}, {"id": None}, {}, "helpdesk", None]
+    for organization in wrong:
+        browser, response = sign_in(world, fake, organization=organization)
+        assert response.status_code == 403 and who(browser) is None, organization
+        assert failures(world)[-1].count("organization.id")
+    browser, _ = sign_in(world, fake)
+    assert who(browser) == "tess@helpdesk.example"
+    sign_in(world, fake, sub="n", email="nina@HELPDESK.example")
+    assert "nina@helpdesk.example" in {
+        user["email"].casefold() for user in world.client("ada").call("GET", "/api/users", 200)["items"]
+    }
 
 
 def test_an_account_is_linked_by_address_once(world: World, fake: FakeProvider, real: RealProvider) -> None:
