@@ -26,8 +26,12 @@ def test_a_status_is_changed_by_key_and_with_the_mouse_and_undone(world: World, 
     expect(row.locator(".status")).to_have_text("Resolved")
     expect(page.locator("#toasts")).to_contain_text("Contoso: Resolved")
     assert stored(world)["Contoso"] == "resolved"
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.keyboard.press("u")
     page.keyboard.press("u")
     expect(page.locator("#toasts")).to_contain_text("1 undone.")
+    assert len([url for url in sent if url.endswith("/undo")]) == 1
     expect(row.locator(".status")).to_have_text("Investigating")
     assert stored(world) == {"Acme Manufacturing": "new", "Contoso": "investigating"}
 

@@ -233,11 +233,12 @@ export function withdrawOffer(on) {
   if (lastChange === offer.undoId) lastChange = null;
 }
 
-/** Undoes the last change. Returns whether there is one. */
+/** Undoes the last change. Returns whether there is one. Pressing the key again does not undo it once more. */
 export function undoLast() {
-  if (!lastChange) return false;
-  undo(lastChange);
-  return true;
+  const undoId = lastChange;
+  lastChange = null;
+  if (undoId) undo(undoId);
+  return undoId !== null;
 }
 
 /**
