@@ -81,6 +81,13 @@ FRAMES = """() => [...document.querySelectorAll("main, main *")]
 """Returns the visible elements of which only a part may be visible, because they can be scrolled."""
 
 
+BLUE_LINKS = """() => [...document.querySelectorAll("main a")].filter((link) => {
+  const [red, , blue] = getComputedStyle(link).color.match(/[0-9.]+/g).map(Number);
+  return link.checkVisibility() && blue > red + 60;
+}).map((link) => link.outerHTML.slice(0, 100))"""
+"""Returns the visible links in the colour of links."""
+
+
 def test_pages_can_be_printed_and_used_by_keyboard(world: World, browse: Browse) -> None:
     page = browse("ada", "/")
     for path in paths(world):
@@ -94,6 +101,7 @@ def test_pages_can_be_printed_and_used_by_keyboard(world: World, browse: Browse)
         heads = "main table thead:not(.unseen)"
         assert len(page.evaluate(SHOWN, heads)) == page.locator(heads).count(), path
         assert page.evaluate(FRAMES) == [], path
+        assert page.evaluate(BLUE_LINKS) == [], path
         page.set_viewport_size(WIDE)
         page.emulate_media(media="screen")
         check_shortcuts(page, path)
