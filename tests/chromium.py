@@ -19,6 +19,8 @@ BLANK = "/healthz"
 FORGET = """() => {
   for (const type of ["pagehide", "visibilitychange"])
     addEventListener(type, (event) => event.stopImmediatePropagation(), true);
+  globalThis.fetch = () => new Promise(() => {});
+  history.replaceState(null, "", "/left");
   localStorage.clear();
   sessionStorage.clear();
   return {
@@ -26,8 +28,10 @@ FORGET = """() => {
     media: ["print", "(prefers-color-scheme: dark)", "(prefers-reduced-motion)"].some((one) => matchMedia(one).matches),
   };
 }"""
-"""Deletes what a page has stored, and lets it neither store nor send anything when the next test leaves it. Returns
-whether the test has replaced the clock, and whether it has emulated a medium: to end that takes as long as all of this.
+"""Deletes what a page has stored, and lets it neither store nor send anything until the next test leaves it: a page
+that finds the session of another user loads itself again, which would end the navigation of that test. The other
+address lets that navigation always load a page, even if only the fragments of the addresses differ. Returns whether the
+test has replaced the clock, and whether it has emulated a medium: to end that takes as long as all of this.
 """
 
 FLAGS = [
