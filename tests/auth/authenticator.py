@@ -19,7 +19,7 @@ def encoded(data: bytes) -> str:
 
 class Authenticator:
     """One passkey. `verifies` says whether it verifies its user, `counter` is the number of its signatures,
-    and `algorithm` what it claims to sign with (-7, ES256, is true).
+    and `algorithm` what it claims to sign with (-7, ES256, is true). `public_key` replaces its key in registrations.
     """
 
     def __init__(self, origin: str, *, verifies: bool = True) -> None:
@@ -27,6 +27,7 @@ class Authenticator:
         self.verifies = verifies
         self.counter = 0
         self.algorithm = -7
+        self.public_key: Any = None
         self.id = secrets.token_bytes(32)
         self.key = ec.generate_private_key(ec.SECP256R1())
 
@@ -34,7 +35,7 @@ class Authenticator:
         """Returns the result of `navigator.credentials.create`, as JSON."""
         point = self.key.public_key().public_numbers()
         key = {1: 2, 3: self.algorithm, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
-        attested = bytes(16) + len(self.id).to_bytes(2) + self.id + cbor2.dumps(key)
+        attested = bytes(16) + len(self.id).to_bytes(2) + self.id + cbor2.dumps(self.public_key or key)
         data = self._data(options["rp"]["id"], ATTESTED) + attested
         response = {
             "clientDataJSON": encoded(self._client_data("webauthn.create", options["challenge"])),

@@ -241,6 +241,23 @@ def test_a_registration_is_valid_for_its_user_and_for_five_minutes(world: World,
     assert tess.call("GET", FACTORS, 200)["total"] == 0
 
 
+def test_a_passkey_that_could_not_be_used_is_not_registered(world: World, site: Server) -> None:
+    tess = client_of(world, site, "tess")
+    off_the_curve = {1: 2, 3: -7, -1: 1, -2: bytes(32), -3: b"\1" * 32}
+    for public_key in ([1, 2], off_the_curve, off_the_curve | {-2: b"\xff" * 5000}):
+        key = Authenticator(ORIGIN)
+        key.public_key = public_key
+        assert registered(tess, key, status=400)["errors"][0]["field"] == "credential"
+    for length, status in ((20_000, 400), (1024, 400), (1023, 201)):  # PostgreSQL cannot index the longest one
+        key = Authenticator(ORIGIN)
+        key.id = bytes(length)
+        registered(tess, key, status=status)
+    visitor = stranger(world, site)
+    begun = visitor.call("POST", BEGIN, 200)
+    body = {"challenge": begun["challenge"], "credential": key.use(begun["options"])}
+    assert visitor.call("POST", SIGN_IN, 200, json=body)["user"]["name"] == "Tess Ngo"
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [

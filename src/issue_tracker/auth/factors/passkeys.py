@@ -35,6 +35,9 @@ DEFAULT_NAME = "Passkey"
 TIMEOUT_MILLISECONDS = 120_000
 """How long a browser waits for the authenticator."""
 
+LONGEST_ID = 1023
+"""Maximum length of the id of a passkey, in bytes (Web Authentication, section 7.1)."""
+
 
 class Site(msgspec.Struct, frozen=True):
     """The host for which passkeys are created, and the origin of the pages that use them."""
@@ -112,11 +115,15 @@ def register(
 ) -> tuple[int, list[str]]:
     """Adds a passkey that a browser has created to the actor's factors. Returns its id, and what `added` returns.
 
-    Raises Invalid for a passkey that was not created for this challenge, user and site, or is already registered, and
-    if the user has too many factors or another one with that name; ConfirmationRequired; and what `lock_self` raises.
+    Raises Invalid for a passkey that was not created for this challenge, user and site, could not be used, or is
+    already registered, and if the user has too many factors or another one with that name; ConfirmationRequired; and
+    what `lock_self` raises.
     """
     from webauthn import verify_registration_response  # noqa: PLC0415 - takes 6 MB
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415 - takes 6 MB
+    from webauthn.helpers import (  # noqa: PLC0415 - takes 6 MB
+        decode_credential_public_key,
+        decoded_public_key_to_cryptography,
+    )
 
     assert actor.user_id is not None, "only a user has factors"
     require_fresh_proof(actor)
@@ -133,8 +140,12 @@ def register(
             expected_origin=site.origin,
             supported_pub_key_algs=_algorithms(settings),
         )
-    except _refusals(WebAuthnException) as refused:
+        # The library reads the key only when the passkey is used.
+        decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))
+    except Exception as refused:  # the library parses untrusted input, and raises what its parsers raise
         raise Invalid.field("credential", "is not the passkey that was requested here") from refused
+    if len(made.credential_id) > LONGEST_ID:
+        raise Invalid.field("credential", f"has an id of more than {LONGEST_ID} bytes")
     values = {
         "user_id": user.user_id,
         "method": Method.PASSKEY.value,
@@ -197,7 +208,6 @@ def use_passkey(
     With `alone`, the authenticator must have verified its user. Raises Copied if the counter went back.
     """
     from webauthn import verify_authentication_response  # noqa: PLC0415 - takes 6 MB
-    from webauthn.helpers.exceptions import WebAuthnException  # noqa: PLC0415 - takes 6 MB
 
     site, row = site_of(settings), _registered(tx, credential)
     if site is None or row is None or row.user_id != user_id:
@@ -212,7 +222,7 @@ def use_passkey(
             credential_current_sign_count=0,
             require_user_verification=alone,
         )
-    except _refusals(WebAuthnException):
+    except Exception:  # like in `register`
         return False
     if used.new_sign_count <= row.sign_count and (used.new_sign_count or row.sign_count):
         raise Copied(row.name)
@@ -285,8 +295,3 @@ def _as_json(options: Any) -> dict[str, Any]:
     from webauthn import options_to_json  # noqa: PLC0415 - takes 6 MB
 
     return msgspec.json.decode(options_to_json(options), type=dict[str, Any])
-
-
-def _refusals(base: type[Exception]) -> tuple[type[Exception], ...]:
-    """Returns the exceptions that the library raises for invalid credentials; it parses untrusted input."""
-    return (base, ValueError, TypeError, KeyError, AttributeError)
