@@ -116,8 +116,8 @@ def register(
     """Adds a passkey that a browser has created to the actor's factors. Returns its id, and what `added` returns.
 
     Raises Invalid for a passkey that was not created for this challenge, user and site, could not be used, or is
-    already registered, and if the user has too many factors or another one with that name; ConfirmationRequired; and
-    what `lock_self` raises.
+    already registered, for a challenge that was used before, and if the user has too many factors or another one with
+    that name; ConfirmationRequired; and what `lock_self` raises.
     """
     from webauthn import verify_registration_response  # noqa: PLC0415 - takes 6 MB
     from webauthn.helpers import (  # noqa: PLC0415 - takes 6 MB
@@ -144,6 +144,8 @@ def register(
         decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))
     except Exception as refused:  # the library parses untrusted input, and raises what its parsers raise
         raise Invalid.field("credential", "is not the passkey that was requested here") from refused
+    if not ceremonies.spend(tx, challenge):
+        raise Invalid("This set-up of a passkey has already been completed. Start again.")
     if len(made.credential_id) > LONGEST_ID:
         raise Invalid.field("credential", f"has an id of more than {LONGEST_ID} bytes")
     values = {
