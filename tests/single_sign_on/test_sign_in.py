@@ -187,13 +187,18 @@ def test_by_default_no_account_is_linked_or_created(world: World, strict: FakePr
     assert len(world.client("ada").call("GET", "/api/users", 200)["items"]) == 4
 
 
-def test_a_disabled_account_remains_disabled(world: World, fake: FakeProvider) -> None:
+def test_a_disabled_account_and_a_service_account_are_refused(world: World, fake: FakeProvider) -> None:
     sign_in(world, fake)
     ada = world.client("ada")
     tess = next(one for one in ada.call("GET", "/api/users", 200)["items"] if one["email"].startswith("tess"))
     ada.call("PUT", f"/api/users/{tess['user_id']}", 200, json={"active": False})
     browser, response = sign_in(world, fake)
     assert response.status_code == 403 and who(browser) is None and "disabled" in failures(world)[-1]
+    program = {"email": "backups@helpdesk.example", "name": "Backups", "role": "technician", "service_account": True}
+    account = ada.call("POST", "/api/users", 201, json=program)["user_id"]
+    browser, response = sign_in(world, fake, sub="b", email=program["email"])
+    assert response.status_code == 403 and who(browser) is None and "service account" in failures(world)[-1]
+    assert ada.call("GET", f"/api/users/{account}/identities", 200)["total"] == 0
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -69,8 +69,9 @@ def sign_in(
     else:
         user, identity_id = get_user(tx, found.user_id), found.id
         confirm_identity(tx, identity_id, at)
-    if not user.active:
-        raise SignInRefused(NO_ACCOUNT, f"the account {user.email} is disabled")
+    if not user.active or user.service_account:
+        why = "is a service account" if user.service_account else "is disabled"
+        raise SignInRefused(NO_ACCOUNT, f"the account {user.email} {why}")
     apply_groups(tx, actor, settings, user.user_id, provider.id, person.groups or frozenset())
     _remove_initial_password(tx, user, at)
     binding = Binding(
