@@ -9,7 +9,7 @@ from tests.cases import cases
 from tests.clients import Client
 from tests.engines import decided_in_python
 from tests.server import serving
-from tests.world import World
+from tests.world import CAST, World
 
 
 def events(world: World, type_: str) -> list[Any]:
@@ -29,6 +29,18 @@ def test_a_required_factor_is_set_up_first(world: World) -> None:
         [factor] = ada.call("GET", FACTORS, 200)["items"]
         refused = ada.call("DELETE", f"{FACTORS}/{factor['id']}", 400)
         assert "needs a second factor" in refused["detail"]
+        # Neither this factor nor its reset is one of another user.
+        users = {user["email"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
+        tess.headers["X-CSRF-Token"] = tess.call("GET", "/api/auth/session", 200)["csrf_token"]
+        path = f"/api/users/{users[CAST['tess'][0]]}"
+        ada.call("PUT", path, 200, json={"role": "super_admin"})
+        assert tess.call("GET", "/api/issues", 403)["reason"] == "second_factor_enrolment_required"
+        enrol(world, client=tess)
+        tess.call("GET", "/api/issues", 200)
+        ada.call("POST", f"{path}/factors/reset", 204, json={"reason": "Lost the telephone; called back"})
+        ada.call("GET", "/api/issues", 200)
+        tess.call("POST", LOGIN, 200, json=credentials("tess"))
+        assert tess.call("GET", "/api/issues", 403)["reason"] == "second_factor_enrolment_required"
         ada.close()
         tess.close()
 
