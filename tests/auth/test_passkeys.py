@@ -1,6 +1,5 @@
 """Passkeys as a second step and as the only step, for one site, one user and one use (contract, section 11)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,49 +9,15 @@ from issue_tracker.actor import command_line
 from issue_tracker.auth.factors.passkeys import site_of
 from issue_tracker.auth.factors.stored import reset_factors
 from issue_tracker.names import parse_note
-from issue_tracker.settings import Settings
+from issue_tracker.settings import load
 from tests.auth.authenticator import Authenticator
 from tests.auth.factors import FACTORS, LOGIN, SECOND, credentials, first_step
-from tests.clients import Client
+from tests.auth.passkeys import BEGIN, MAKE, ORIGIN, SIGN_IN, client_of, registered, stranger
 from tests.company_access.limits import user_id
 from tests.engines import decided_in_python
 from tests.locks import during
 from tests.server import Server, serving
-from tests.shared import Shared
 from tests.world import World
-
-ORIGIN = "https://issues.helpdesk.example"
-BEGIN, SIGN_IN = "/api/auth/login/passkey/options", "/api/auth/login/passkey"
-MAKE = f"{FACTORS}/passkeys"
-
-
-@pytest.fixture(scope="module")
-def site(engine: str, shared: Shared) -> Iterator[Server]:
-    """A second server on the same database, with an address for which browsers create passkeys."""
-    settings = msgspec.structs.replace(shared.server(engine).settings, second_factor="nobody")
-    with serving(settings, public_url=ORIGIN) as server:
-        yield server
-
-
-def client_of(world: World, site: Server, who: str) -> Client:
-    client = world.client(who)
-    client.base_url = site.url
-    token = client.cookies.get("issue_tracker_session") or ""
-    client.cookies.clear()
-    client.headers["Cookie"] = f"__Host-issue_tracker_session={token}"
-    return client
-
-
-def stranger(world: World, site: Server) -> Client:
-    client = world.anonymous()
-    client.base_url = site.url
-    return client
-
-
-def registered(client: Client, key: Authenticator, name: str = "Laptop", status: int = 201) -> Any:
-    begun = client.call("POST", f"{MAKE}/options", 200)
-    body = {"challenge": begun["challenge"], "name": name, "credential": key.make(begun["options"])}
-    return client.call("POST", MAKE, status, json=body)
 
 
 def events(world: World, type_: str) -> list[Any]:
@@ -264,20 +229,25 @@ def test_a_passkey_that_could_not_be_used_is_not_registered(world: World, site: 
 
 
 @pytest.mark.parametrize(
-    ("url", "host"),
+    ("url", "origin", "host"),
     [
-        ("https://issues.example.com", "issues.example.com"),
-        ("https://issues.example.com:8443/", "issues.example.com"),
-        ("http://localhost:8000", "localhost"),
-        ("http://127.0.0.1:8000", None),
-        ("https://[::1]", None),
-        ("http://issues.example.com", None),
+        ("https://issues.example.com", "https://issues.example.com", "issues.example.com"),
+        ("https://issues.example.com:8443/", "https://issues.example.com:8443", "issues.example.com"),
+        ("https://Issues.example.com:443", "https://issues.example.com", "issues.example.com"),
+        ("HTTPS://bücher.example/", "https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("http://localhost:80", "http://localhost", "localhost"),
+        ("http://localhost:443", "http://localhost:443", "localhost"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000", None),
+        ("https://[::1]:8443", "https://[::1]:8443", None),
+        ("http://issues.example.com", "http://issues.example.com", None),
     ],
 )
-def test_passkeys_need_a_host_name_and_https(url: str, host: str | None) -> None:
-    site = site_of(Settings(public_url=url))
-    assert (site and site.host) == host
-    assert site is None or site.origin == url.rstrip("/")
+def test_passkeys_need_a_host_name_and_https(url: str, origin: str, host: str | None) -> None:
+    """Browsers sign the origin without the default port."""
+    settings = load({"ISSUE_TRACKER_PUBLIC_URL": url})
+    site = site_of(settings)
+    assert settings.public_url == origin and (site and site.host) == host
+    assert site is None or site.origin == origin
 
 
 @decided_in_python

@@ -159,7 +159,7 @@ def test_a_time_beyond_its_limit_is_rejected(name: str, value: str, limit: str) 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_options_override_settings_from_files(embedded: str, tmp_path: Path, workers: int) -> None:
-    values = {"DATABASE_URL": embedded, "PUBLIC_URL": "https://issues.example.com", "PORT": "1", "WORKERS": "9"}
+    values = {"DATABASE_URL": embedded, "PUBLIC_URL": "https://issues.example.com:443/", "PORT": "1", "WORKERS": "9"}
     for name, value in values.items():
         (tmp_path / name).write_text(value + "\n")
     files = {f"{name}_FILE": str(tmp_path / name) for name in values}

@@ -19,7 +19,7 @@ def networks(text: str) -> list[IPv4Network | IPv6Network]:
 def check(settings: Settings) -> None:
     """Raises SettingsError for a value that cannot work; the message says what would be right."""
     _check_database_url(settings.database_url)
-    if not _origin(settings.public_url):
+    if origin_of(settings.public_url) is None:
         raise SettingsError(f"{PREFIX}PUBLIC_URL must be like https://issues.example.com, without a path.")
     try:
         split_keys(settings.secret_key)
@@ -83,12 +83,26 @@ def _one_host_each(url: str) -> list[str]:
     return [f"{scheme}://{user}{at}{host}{slash}{path}" for host in hosts.split(",")]
 
 
-def _origin(text: str) -> bool:
-    """Returns whether a text consists of the scheme, host and port of a site, and nothing else."""
+def origin_of(text: str) -> str | None:
+    """Returns a site as browsers name it (RFC 6454, section 6): in lower case and ASCII, without the default port.
+
+    Returns None for a text that does not consist of the scheme, host and port of a site, and nothing else.
+    """
     try:
         url = urlsplit(text)
-        port = url.port
+        host, port = _ascii_host(url.hostname or ""), url.port
     except ValueError:
-        return False
+        return None
     plain = url.path in ("", "/") and not (url.query or url.fragment or "@" in url.netloc)
-    return url.scheme in ("http", "https") and bool(url.hostname) and plain and port != 0
+    if url.scheme not in ("http", "https") or not host or not plain or port == 0:
+        return None
+    return f"{url.scheme}://{host}" + ("" if port in (None, 443 if url.scheme == "https" else 80) else f":{port}")
+
+
+def _ascii_host(host: str) -> str:
+    """Returns a host name as it is written in an address. Raises ValueError for an invalid international one."""
+    if host.isascii():
+        return f"[{host}]" if ":" in host else host
+    import idna  # noqa: PLC0415 - half a MB, and most host names are ASCII
+
+    return idna.encode(host, uts46=True).decode()

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from issue_tracker.kubernetes import without_services
 from issue_tracker.names import storable
-from issue_tracker.settings.checks import check
+from issue_tracker.settings.checks import check, origin_of
 from issue_tracker.settings.declared import PREFIX, Settings, SettingsError
 
 
@@ -41,7 +41,7 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
         raise SettingsError(f"{', '.join(unknown)}: no such setting. docs/settings.md lists them all.")
     settings = Settings(**values)
     check(settings)
-    return settings
+    return msgspec.structs.replace(settings, public_url=origin_of(settings.public_url) or settings.public_url)
 
 
 def _field(key: str) -> str:
