@@ -165,10 +165,13 @@ def test_a_forgotten_password_is_replaced_by_a_link(world: World) -> None:
     tess, omar = world.client("tess"), world.client("omar")
     first = again(world, user_id(world, "tess"))
     token = again(world, user_id(world, "tess"))
-    sign_in(world, CAST["tess"][0], PASSWORD)
+    form = {"email": CAST["tess"][0], "password": PASSWORD}
+    assert world.anonymous().post("/login", data=form).status_code == 303
     tess.call("GET", "/api/issues", 200)
     assert accept(world, first).status_code == 403
     assert accept(world, token).status_code == 303
+    known = world.client("ada").call("GET", f"/api/users/{user_id(world, 'tess')}/devices", 200)
+    assert known["total"] == 1, "only the browser in which the link was opened"
     tess.call("GET", "/api/issues", 401)
     omar.call("GET", "/api/issues", 200)
     sign_in(world, CAST["tess"][0], PASSWORD, 401)

@@ -215,8 +215,9 @@ def test_only_failures_beyond_the_limit_are_deleted(world: World) -> None:
     assert world.history(audit=True) == after
 
 
-def test_the_known_addresses_of_a_user_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_known_addresses_and_browsers_of_a_user_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("issue_tracker.auth.places.ADDRESSES_PER_USER", 2)
+    monkeypatch.setattr("issue_tracker.auth.places.DEVICES_PER_USER", 1)
     tess = world.client("tess")
     user_id = tess.call("GET", "/api/auth/session", 200)["user"]["user_id"]
     with world.database.write() as tx:
@@ -224,11 +225,13 @@ def test_the_known_addresses_of_a_user_are_limited(world: World, monkeypatch: py
             world.clock.advance(minutes=1)
             row = {"user_id": user_id, "address": f"192.0.2.{number}", "at": now()}
             tx.execute(insert(sign_in_addresses).values(row))
-    world.clock.advance(minutes=1)
-    world.anonymous().call("POST", "/api/auth/login", 200, json=TESS)
+    for browser in (world.anonymous(), last := world.anonymous()):
+        world.clock.advance(minutes=1)
+        assert browser.post("/login", data=TESS).status_code == 303
     with world.database.read() as tx:
         known = set(tx.execute(select(sign_in_addresses.c.address)).scalars())
     assert known == {"127.0.0.1", "192.0.2.2"}
+    assert [each["current"] for each in last.call("GET", "/api/auth/devices", 200)["items"]] == [True]
 
 
 def test_a_setup_link_is_valid_for_a_day(migrated_url: str, clock: Clock) -> None:

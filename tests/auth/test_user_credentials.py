@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from issue_tracker.database.tables import users
+from issue_tracker.database.tables import sign_in_addresses, users
 from issue_tracker.errors import Invalid
 from tests.world import CAST, PASSWORD, World
 
@@ -207,3 +207,5 @@ def test_browsers_are_listed_and_forgotten_by_their_users_and_by_super_admins(wo
     ada.call("PUT", path.removesuffix("/devices"), 200, json={"password": CHOSEN})
     assert ada.call("GET", path, 200)["total"] == 0, "a password that is set for a user leaves no known browser"
     assert of_omar.call("GET", "/api/auth/devices", 200)["total"] == 1, "the browser of another user remains known"
+    with world.database.read() as tx:
+        assert tx.execute(select(sign_in_addresses.c.user_id)).scalars().all() == [user_id(world, "omar")]
