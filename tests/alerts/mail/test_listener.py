@@ -170,6 +170,13 @@ HOSTILE: dict[str, str] = {
     **{f"no end of {part}": message(body=part * (99_000 // len(part)), Content_Type="text/html") for part in UNENDED},
     "long header": message(X_Long="(" * 30_000),
     "many words": message("=?utf-8?q?x?= " * 3000),
+    "many parameters": message(Content_Type="text/plain; " + "a=b;" * 15_000),
+    "many parameters of a part": message(
+        body="--b\r\nContent-Type: text/plain; " + "a=b;" * 50_000, Content_Type="multipart/mixed; boundary=b"
+    ),
+    "many quotes of a part": message(
+        body="--b\r\nContent-Disposition: " + '" ' * 100_000, Content_Type="multipart/mixed; boundary=b"
+    ),
 }
 
 

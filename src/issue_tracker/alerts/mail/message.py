@@ -70,7 +70,7 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
 
     Raises Invalid, with a sentence that quotes nothing from the message, if it is not a valid message.
     """
-    from email import policy  # noqa: PLC0415 - half a MB, and most servers receive no mail
+    from issue_tracker.alerts.mail.header_policy import POLICY  # noqa: PLC0415 - half a MB, and most servers receive no mail
 
     content = content.lstrip()
     if not _header.match(content):
@@ -83,7 +83,7 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
     if beginning.count(b"\n--") > MOST_BOUNDARIES or nested > MOST_MULTIPARTS:
         raise Invalid("The message has too many parts.")
     try:
-        parsed = BytesParser(EmailMessage, policy=policy.default).parsebytes(beginning)
+        parsed = BytesParser(EmailMessage, policy=POLICY).parsebytes(beginning)
         headers = _headers(parsed)
         if "from" not in headers and "subject" not in headers:
             raise Invalid(_NO_MESSAGE)
