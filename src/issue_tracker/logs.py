@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TextIO, cast
 
 import msgspec
 import structlog
@@ -29,6 +31,24 @@ class _Line(msgspec.Struct, gc=False):
     timestamp: datetime
     event: str = "request"
     level: str = "info"
+
+
+class _Output:
+    """Standard error. What cannot be written, because the disk is full or the reader has ended, is lost: a log must not
+    fail a request, or end a thread.
+    """
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class AccessLog:
@@ -78,8 +98,9 @@ class AccessLog:
         """Writes the buffered lines."""
         lines, self._lines = self._lines, []
         if lines:
-            sys.stderr.write(self._encoder.encode_lines(lines).decode())
-            sys.stderr.flush()
+            out = _Output()
+            out.write(self._encoder.encode_lines(lines).decode())
+            out.flush()
 
 
 def _console(settings: Settings) -> bool:
@@ -87,7 +108,7 @@ def _console(settings: Settings) -> bool:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Sends everything at or above the level in the settings to stderr."""
+    """Sends everything at or above the level in the settings to stderr, if it can be written."""
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -102,7 +123,7 @@ def configure_logs(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Output())),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()

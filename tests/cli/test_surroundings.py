@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from issue_tracker.cli import main
 from tests.cases import cases
 from tests.cli.commands import PASSWORD_LINE, UNTIL_STOPPED, WITHOUT_DATABASE, command_line, leaves
+from tests.clients import Client
 from tests.postgresql import free_port
 from tests.processes import ADMIN, COMMAND, environment, until_ready
 from tests.shared import SQLITE, Shared
@@ -158,16 +159,22 @@ def test_output_is_never_written_to_the_database_file(url: str) -> None:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-@pytest.mark.parametrize("closed", ["--workers 1 >&-", "--workers 2 <&- >&-"])
-def test_a_server_with_a_closed_output_starts(url: str, tmp_path: Path, closed: str) -> None:
+@pytest.mark.parametrize("closed", ["--workers 1 >&- 2> /dev/full", "--workers 2 <&- >&-"])
+def test_a_server_with_a_closed_or_full_output_starts_and_serves(url: str, tmp_path: Path, closed: str) -> None:
     script = f"exec {shlex.join(COMMAND)} serve --port {(port := free_port())} {closed}"
     with (tmp_path / "log").open("wb") as log:
         server = subprocess.Popen(["bash", "-c", script], env=environment(url), stderr=log)
     try:
         until_ready(server, f"http://127.0.0.1:{port}", tmp_path / "log")
+        file = Path(url.removeprefix(SQLITE))
+        # The reason is logged, or cannot be logged.
+        file.rename(file.with_name("away.db"))
+        typed = {"email": ADMIN, "password": PASSWORD_LINE.strip()}
+        with Client(timeout=20) as client:
+            assert client.post(f"http://127.0.0.1:{port}/api/auth/login", json=typed).status_code == 503
     finally:
         server.terminate()
-        server.wait(60)
+        assert server.wait(60) == 0
 
 
 @pytest.mark.parametrize(("arguments", "code"), [("company add", 2), ("nosuch", 2), ("issue export /nowhere/x", 1)])

@@ -47,7 +47,8 @@ class Commands(click.Group):
                 raise
             _print_error(f"issue-tracker: {sentence}")
             code = 1
-        output.discard()
+        finally:
+            output.discard()
         sys.exit(code if isinstance(code, int) else 0)
 
     def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
