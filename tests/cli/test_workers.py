@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.clients import get
+from tests.database.faults import limited
 from tests.processes import ServeProcess, new_interpreters, processes, running
 from tests.shared import Shared
 from tests.waiting import eventually
@@ -73,7 +75,11 @@ def test_a_process_that_is_killed_is_replaced_and_logged(start: Start) -> None:
     eventually(lambda: logged(server, "server process started") == 2, 60)
     first = processes(server)
     killed = first.copy().pop()
-    os.kill(killed, signal.SIGKILL)
+    # No file descriptor is left for the pipe to another process; the remaining one continues to serve.
+    with limited(server.process.pid, resource.RLIMIT_NOFILE, 3):
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: logged(server, "server process not started") > 0, 60)
+        assert get(f"{server.url}/readyz").status_code == 200
     eventually(lambda: logged(server, "server process started") == 3, 60)
     assert len(processes(server)) == 2 and len(processes(server) & first) == 1
     line = next(line for line in server.log.read_text().splitlines() if '"server process ended"' in line)

@@ -173,8 +173,22 @@ class Supervisor:
             log.error("server process ended", process=worker.process.pid, exit_code=code, replaced_after_seconds=wait)
             place.worker, place.due = None, time.monotonic() + wait
         if time.monotonic() >= place.due:
-            place.worker = _Worker(self._options, self._listeners)
+            self._start(place)
         return True
+
+    def _start(self, place: _Place) -> None:
+        """Starts the process of a place. If the system refuses that, it is tried again later, because other processes
+        may still serve. Raises OSError if none has ever started.
+        """
+        try:
+            place.worker = _Worker(self._options, self._listeners)
+        except OSError as refused:
+            if not self._any_started:
+                raise
+            place.failures += 1
+            wait = RETRY_SECONDS[min(place.failures, len(RETRY_SECONDS) - 1)]
+            log.error("server process not started", reason=str(refused), tried_again_after_seconds=wait)
+            place.due = time.monotonic() + wait
 
     def _stop_all(self) -> None:
         """Lets every process complete its open requests, and kills those that take too long."""
