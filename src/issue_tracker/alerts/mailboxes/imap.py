@@ -45,6 +45,10 @@ RECENT = timedelta(days=7)
 """Messages that arrived earlier are not processed: the alerts in them are over. Digests are stored for longer."""
 
 
+class Withheld(PollFailed):
+    """The server refuses to return a message, or returns it in an invalid form."""
+
+
 class Session:
     """An open mailbox. Raises the errors that `opened` turns into PollFailed."""
 
@@ -69,17 +73,27 @@ class Session:
         return late or self._read > LARGEST_MESSAGES * self._most_bytes
 
     def size(self, uid: int) -> int | None:
-        """Returns the size of a message in bytes; None if it is no longer there."""
-        found = self._client.fetch([uid], ["RFC822.SIZE"]).get(uid, {}).get(b"RFC822.SIZE")
+        """Returns the size of a message in bytes; None if it is no longer there. Raises Withheld."""
+        found = self._fetch(uid, "RFC822.SIZE").get(b"RFC822.SIZE")
         return int(found) if isinstance(found, int) else None
 
     def content(self, uid: int) -> bytes | None:
-        """Returns a message, without marking it as read; None if it is no longer there."""
-        parts = self._client.fetch([uid], [f"BODY.PEEK[]<0.{self._most_bytes}>"]).get(uid, {})
+        """Returns a message, without marking it as read; None if it is no longer there. Raises Withheld."""
+        parts = self._fetch(uid, f"BODY.PEEK[]<0.{self._most_bytes}>")
         found = next((value for name, value in parts.items() if name.startswith(b"BODY[")), None)
         if not isinstance(found, bytes):
             return None
         self._read += len(found)
+        return found
+
+    def _fetch(self, uid: int, item: str) -> dict[bytes, Any]:
+        try:
+            found: dict[bytes, Any] = self._client.fetch([uid], [item]).get(uid, {})
+        except imaplib.IMAP4.abort:  # the connection has ended
+            raise
+        except imaplib.IMAP4.error as refused:
+            where = f"{self._mailbox.host}:{self._mailbox.port}"
+            raise Withheld(f"{where} does not return a message ({shown(str(refused))}).") from None
         return found
 
     def identity(self, uid: int, content: bytes) -> bytes:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from issue_tracker.alerts.mail.operations import receive_mail
-from issue_tracker.alerts.mailboxes.imap import MOST_MESSAGES, Session, opened
+from issue_tracker.alerts.mailboxes.imap import MOST_MESSAGES, Session, Withheld, opened
 from issue_tracker.alerts.mailboxes.stored import SCHEDULE, ClaimedMailbox, claim_mailbox
 from issue_tracker.alerts.polling.poller import PollFailed
 from issue_tracker.alerts.receiver_in_use import hold_receiver
@@ -28,6 +28,10 @@ from issue_tracker.settings import Settings
 log = structlog.get_logger("issue_tracker.mailboxes")
 
 REFUSED = "refused"
+
+PATIENCE = 3
+"""The number of failed polls in a row after which messages that the server does not return are flagged, although it
+returns no others, either: it may only be overloaded."""
 
 
 class ReceiverGone(Exception):
@@ -74,21 +78,35 @@ class MailboxPolls:
             waiting = session.waiting()
             if waiting:
                 session.prepare()
+            withheld: dict[int, Withheld] = {}
             for read, uid in enumerate(waiting):
                 if read == MOST_MESSAGES or session.is_spent():
                     break
                 try:
                     self._process(claimed, session, uid)
+                except Withheld as refused:
+                    withheld[uid] = refused
                 except ReceiverGone:
                     return None
             else:
                 read = len(waiting)
+            self._flag(claimed, session, withheld, others=read > len(withheld))
         with self._database.write() as tx:
             mine = SCHEDULE.note_success(tx, claimed, now(), again=read < len(waiting))
         return "read" if mine else None
 
+    def _flag(self, claimed: ClaimedMailbox, session: Session, withheld: dict[int, Withheld], *, others: bool) -> None:
+        """Marks messages that the server does not return. Raises Withheld if that may be due to the server: if it has
+        returned no others, and PATIENCE is not exhausted.
+        """
+        for uid, reason in withheld.items():
+            if not others and claimed.failures < PATIENCE:
+                raise reason
+            self._mails.labels(claimed.receiver_name, self._refused(claimed, str(reason))).inc()
+            session.flag(uid)
+
     def _process(self, claimed: ClaimedMailbox, session: Session, uid: int) -> None:
-        """Processes a message and marks it, unless it is no longer there."""
+        """Processes a message and marks it, unless it is no longer there. Raises Withheld and ReceiverGone."""
         size = session.size(uid)
         if size is None:
             return

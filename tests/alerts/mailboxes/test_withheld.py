@@ -1,0 +1,48 @@
+"""A message that the server refuses to return does not delay the others."""
+
+import imaplib
+from pathlib import Path
+
+import pytest
+from imapclient import IMAPClient
+
+from tests.alerts.mail.sending import message
+from tests.alerts.mailboxes.server import Poller, given_mailbox, health, mail_server
+from tests.alerts.test_alerts import listed
+from tests.world import World
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_message_that_the_server_does_not_return_is_flagged(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, broken = IMAPClient.fetch, 0
+
+    def withheld(client: IMAPClient, messages: list[int], data: list[str]) -> object:
+        if messages[0] == broken and "BODY" in data[0]:
+            client.noop()  # the connection is usable
+            raise imaplib.IMAP4.error("fetch failed: [SERVERBUG] Corrupt message")
+        return fetch(client, messages, data)
+
+    monkeypatch.setattr(IMAPClient, "fetch", withheld)
+    with mail_server(tmp_path) as mail:
+        given_mailbox(world, mail)
+        poller = Poller(world, mail)
+        mail.deliver(message("DOWN: Cable 1"))
+        with mail.folder() as person:
+            broken = int(person.uid("SEARCH", "ALL")[1][0])
+        # It is the only one, so the server may only be overloaded.
+        assert poller.poll(0) == 1 and mail.count("FLAGGED") == 0
+        found = health(world)
+        reason = "does not return a message (fetch failed: [SERVERBUG] Corrupt message)."
+        assert found["failures"] == 1 and found["failure"] == f"127.0.0.1:{mail.tls_port} {reason}"
+        mail.deliver(message("DOWN: Cable 2"))
+        assert poller.poll(2) == 1 and [alert["issue"] for alert in listed(world)] == ["Cable 2"]
+        assert mail.count("FLAGGED UNSEEN") == 1 and health(world)["failure"] is None
+        assert (poller.counted("refused"), poller.counted("taken")) == (1, 1)
+
+        # A person has it processed again, and no other message follows.
+        with mail.folder() as person:
+            person.uid("STORE", str(broken), "-FLAGS", r"\Flagged")
+        assert [poller.poll(minutes) for minutes in (1, 2, 4)] == [1, 1, 1] and mail.count("FLAGGED") == 0
+        assert poller.poll(8) == 1 and mail.count("FLAGGED") == 1 and health(world)["failure"] is None
