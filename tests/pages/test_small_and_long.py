@@ -104,6 +104,19 @@ def test_the_menu_of_a_long_name_fits_a_low_window(world: World, browse: Browse)
         page.keyboard.press("ArrowUp")
         expect(menu.get_by_label("Note")).to_be_focused()
         expect(menu.get_by_label("Note")).to_be_in_viewport(ratio=1)
+        if height == 240:
+            # The menu follows its status while the page scrolls.
+            moved = page.evaluate(
+                """async () => {
+                  const both = [document.querySelector("[aria-expanded=true]"), document.getElementById("status-menu")];
+                  const tops = () => both.map((each) => Math.round(each.getBoundingClientRect().top));
+                  const before = tops();
+                  scrollBy(0, 30);
+                  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+                  return tops().map((top, index) => top - before[index]);
+                }"""
+            )
+            assert moved == [-30, -30]
         page.keyboard.press("Escape")
         expect(menu).to_be_hidden()
 

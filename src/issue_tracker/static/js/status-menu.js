@@ -8,6 +8,8 @@ import { STATUSES } from "./statuses.js";
 const state = {
   /** The place for which the menu was opened last. @type {Place | null} */
   place: null,
+  /** The distance of the menu from the element that opened it. */
+  offset: { left: 0, top: 0 },
   /** The button whose menu the current press closes; the same press must not open it again. @type {Element | null} */
   closing: null,
 };
@@ -79,6 +81,7 @@ export function startMenu(onChoice) {
   menu.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget instanceof Node && !menu.contains(relatedTarget)) menu.hidePopover();
   });
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
   noteField().addEventListener("input", () => state.place && storeNote(state.place, noteField().value));
   menu.addEventListener("toggle", ({ newState }) => {
     state.place?.trigger.setAttribute("aria-expanded", String(newState === "open"));
@@ -115,9 +118,31 @@ export function openMenu(place) {
   const box = place.trigger.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = menu;
   const below = box.bottom + 4;
-  menu.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
-  menu.style.top = `${below + height < innerHeight ? below : Math.max(8, box.top - height - 4)}px`;
+  state.offset.left = Math.max(8, Math.min(box.left, innerWidth - width - 8)) - box.left;
+  state.offset.top = (below + height < innerHeight ? below : Math.max(8, box.top - height - 4)) - box.top;
+  put(menu, box);
   (pressedChoice() ?? choices()[0])?.focus();
+}
+
+/**
+ * @param {HTMLElement} menu
+ * @param {DOMRect} box where the element is that opened the menu
+ */
+function put(menu, box) {
+  menu.style.left = `${box.left + state.offset.left}px`;
+  menu.style.top = `${box.top + state.offset.top}px`;
+}
+
+/**
+ * Keeps the menu beside its status while the page or the matrix scrolls. It is not closed, because on a phone the page
+ * scrolls when the keyboard for the note appears.
+ * @param {Event} event
+ */
+function follow(event) {
+  const menu = menuElement();
+  if (!state.place || !menu.matches(":popover-open") || menu.contains(targetOf(event))) return;
+  const trigger = triggerOf(state.place);
+  if (trigger.isConnected) put(menu, trigger.getBoundingClientRect());
 }
 
 /**
