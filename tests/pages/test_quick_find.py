@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.chromium import ready
 from tests.pages.axe import violations
-from tests.pages.conftest import Browse
+from tests.pages.conftest import Browse, Late
 from tests.world import World
 
 
@@ -104,3 +104,30 @@ def test_a_failed_search_does_not_stay_below_an_earlier_text(world: World, brows
 
     page.keyboard.press("Backspace")
     expect(found.get_by_role("link", name="Slow mail")).to_be_visible()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_enter_waits_for_the_results_of_its_text(world: World, browse: Browse) -> None:
+    issue = world.given_issue("Slow mail", {"Contoso": "new"})
+    page = browse("tess", "/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for text, key in (("slow mail", None), ("slow m", "Escape"), ("slow", "x")):
+        page.goto("/")
+        ready(page)
+        page.keyboard.press("Control+k")
+        address = f"{world.server.url}/find?q={text.replace(' ', '+')}"
+        results = Late(page, address)
+        page.keyboard.insert_text(text)
+        results.sent()
+        page.keyboard.press("Enter")
+        if key is not None:
+            page.keyboard.press(key)
+        results.arrive()
+        assert asked.count(address) == 1
+        if key is None:
+            page.wait_for_url(f"**/issues/{issue}")
+            continue
+        # The dialog has been closed, or contains another text by now.
+        expect(page).to_have_url(f"{world.server.url}/")
+        expect(page.locator("#find")).to_be_visible(visible=key == "x")

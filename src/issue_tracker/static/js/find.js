@@ -11,6 +11,12 @@ const PAUSE = 60;
  */
 let shown = "";
 
+/**
+ * The search that is under way for a text.
+ * @type {{ text: string, done: Promise<void> } | null}
+ */
+let underWay = null;
+
 /** Starts searching for the text in the dialog whenever it changes. */
 export function startFind() {
   const dialog = byId("find", HTMLDialogElement);
@@ -42,12 +48,24 @@ function start(dialog, input) {
 }
 
 /**
+ * Shows the results for the text in the dialog. A search for the same text that is under way is not repeated.
  * @param {HTMLDialogElement} dialog
  * @param {HTMLInputElement} input
  */
 async function search(dialog, input) {
   const text = input.value.trim();
   if (text === shown) return;
+  underWay = underWay?.text === text ? underWay : { text, done: request(dialog, input, text) };
+  const own = underWay;
+  await own.done.finally(() => underWay === own && (underWay = null));
+}
+
+/**
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLInputElement} input
+ * @param {string} text
+ */
+async function request(dialog, input, text) {
   try {
     const { data } = await send("GET", `/find?${new URLSearchParams({ q: text })}`, undefined, {
       Accept: "text/html",
@@ -63,10 +81,12 @@ async function search(dialog, input) {
   }
 }
 
-/** Follows the best result, even if the user types faster than the server responds. */
+/** Follows the best result, even if the user types faster than the server responds; not one for an earlier text. */
 export async function followFirst() {
   const dialog = byId("find", HTMLDialogElement);
-  await search(dialog, find("input", dialog, HTMLInputElement));
+  const input = find("input", dialog, HTMLInputElement);
+  await search(dialog, input);
+  if (!dialog.open || input.value.trim() !== shown) return;
   const link = dialog.querySelector(".found a");
   if (link instanceof HTMLAnchorElement) link.click();
 }
