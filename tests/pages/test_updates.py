@@ -59,6 +59,11 @@ def test_an_update_for_hidden_companies_cannot_be_edited(world: World) -> None:
     assert tess.post(f"{edits[1]}/withdraw", data={}).status_code == 403
     shown = tess.get(f"/issues/{issue}").raise_for_status().text
     assert [edit in shown for edit in edits] == [False, False, True]
+    # Nor can the issue itself be changed; a form that was opened before is shown again with its text.
+    assert "can edit it" in shown and not any(f"/issues/{issue}/{what}" in shown for what in ("edit", "owner", "merge"))
+    seen = {"seen_name": "Slow mail", "seen_description": "", "seen_fields": "{}"}
+    refused = tess.post(f"/issues/{issue}/edit", data={**seen, "name": "Slow mail", "description": "Typed text"})
+    assert (refused.status_code, "Typed text" in refused.text) == (403, True)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

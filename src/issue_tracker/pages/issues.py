@@ -20,6 +20,7 @@ from issue_tracker.issues.queries.former import find_merged_into
 from issue_tracker.issues.queries.issue import (
     find_issue_head,
     get_issue_head_by_id,
+    has_hidden_assignments,
     list_members,
     load_issue,
     load_shown_issue,
@@ -67,6 +68,7 @@ def show_issue(
         place="issues",
         issue=detail(issue, query.order),
         order=query.order,
+        editable=not has_hidden_assignments(request.tx, request.actor, issue_id),
         edit=edit,
         owner_email=texts["owner"],
         seen=seen,
