@@ -176,6 +176,8 @@ def test_a_long_shift_fits_one_printed_sheet(world: World, browse: Browse) -> No
     # In a browser context of its own: if Chromium loses the medium, the next user of a page would get it.
     page = browse("tess", "/handover?since=2026-03-02T12:00", timezone_id="UTC")
     expect(page.locator(".summary")).to_contain_text("25 started, 25 changed, 25 ended.")
+    # A list in a text has its marks.
+    assert page.locator(".markdown li").first.evaluate("(each) => getComputedStyle(each).listStyleType") == "disc"
     page.emulate_media(media="print")
     shown = page.locator(".story:visible")
     expect(shown).to_have_count(75)
