@@ -87,6 +87,7 @@ def test_a_member_sees_only_the_account_page(world: World) -> None:
         if endpoint.safe and endpoint.access in (Access.HELPDESK, Access.SUPER_ADMIN, Access.ADMINISTRATOR):
             response = client.get(path_of(endpoint), headers={"Accept": "text/html"})
             assert (endpoint.path, response.status_code) == (endpoint.path, 403)
+            assert 'href="/account">Your account' in response.text and "Go to the issues" not in response.text
     assert client.get("/account").status_code == 200
 
 
