@@ -17,6 +17,7 @@ from tests.engines import decided_in_python
 from tests.locks import during
 from tests.single_sign_on.browser import begin, come_back, sign_in, who
 from tests.single_sign_on.fake import LOGOUT, REFRESH_TOKEN, FakeProvider, sign
+from tests.single_sign_on.provider import authorization_address
 from tests.world import PASSWORD, World
 
 
@@ -110,3 +111,30 @@ def test_a_sign_out_of_a_person_at_the_provider_ends_all_of_their_sign_ins(world
         lambda: client.post(SECOND, data=answer(page, app.code(world))),
     )
     assert refused.status_code == 401 and who(client) is None
+
+
+@decided_in_python
+def test_a_sign_out_concerns_its_provider_and_what_began_before_it(
+    world: World, fake: FakeProvider, strict: FakeProvider
+) -> None:
+    sign_in(world, fake)
+    tess, running, there, late = world.client("tess"), *(world.anonymous() for _ in range(3))
+    app = enrol(world, client=tess)
+    linking = tess.post("/account/identities/strict", data={"_csrf": tess.headers.pop("X-CSRF-Token")})
+    address = authorization_address(linking.text)
+    assert come_back(tess, address, strict.grant(address), "strict").status_code == 303
+    address = begin(running, "strict")
+    assert come_back(running, address, strict.grant(address, amr=["mfa"]), "strict").status_code == 303
+    address = begin(there, "strict")
+    page = come_back(there, address, strict.grant(address), "strict")
+    at = int(world.clock.now().timestamp())
+    said = {"iss": fake.issuer, "aud": "issue-tracker", "iat": at, "exp": at + 900, "jti": "1", "events": {LOGOUT: {}}}
+    token = sign({**said, "sub": "someone"}, typ="logout+jwt")  # who has the same subject at both
+    assert tess.post("/login/with/fake/sign-out", data={"logout_token": token}).status_code == 200
+    assert who(running) == "tess@helpdesk.example"
+    assert there.post(SECOND, data=answer(page, app.code(world))).status_code == 303
+    world.clock.advance(minutes=2)
+    address = begin(late, "fake")
+    page = come_back(late, address, fake.grant(address))
+    assert tess.post("/login/with/fake/sign-out", data={"logout_token": token}).status_code == 200
+    assert late.post(SECOND, data=answer(page, app.code(world))).status_code == 303

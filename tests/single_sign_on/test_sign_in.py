@@ -62,7 +62,8 @@ def test_a_return_works_once_and_in_one_browser(world: World, fake: FakeProvider
     assert come_back(other, address, code).status_code == 403 and who(other) is None
     # Mix-up: the return of another provider, and one with another issuer (RFC 9207).
     begun = begin(other, "strict")
-    assert come_back(other, begun, fake.grant(begun)).status_code == 403 and who(other) is None
+    mixed = come_back(other, begun, fake.grant(begun))
+    assert mixed.status_code == 403 and "was started in another browser" in mixed.text and who(other) is None
     begun = begin(other, "fake")
     assert come_back(other, begun, fake.grant(begun), iss="https://elsewhere.example").status_code == 403
     # An invented state, a missing one, and a repeated one.
