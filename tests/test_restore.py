@@ -55,6 +55,9 @@ def assert_valid(client: Client, seen: Seen) -> None:
 
 def by_command(path: Path, copy: Path) -> None:
     assert run("backup", str(copy), database_url=f"sqlite:///{path}").returncode == 0
+    # A server that is killed before the restore leaves the place in which its database was.
+    with closing(sqlite3.connect(copy)) as made:
+        assert made.execute("SELECT place FROM history_identity").fetchall() == [("",)]
 
 
 def by_sqlite(path: Path, copy: Path) -> None:

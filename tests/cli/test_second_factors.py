@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.factors.totp import begin_totp, confirm_totp, use_totp
+from issue_tracker.cli.stored_secrets import has_secrets
 from issue_tracker.clock import now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.tables import events, factors, recovery_codes, users
@@ -30,6 +31,8 @@ def given_app(database: Database) -> tuple[int, str]:
 def test_the_command_line_replaces_keys_and_resets_factors(admin_url: str) -> None:
     database = Database(Settings(database_url=admin_url))
     user_id, secret = given_app(database)
+    with database.read() as tx:
+        assert has_secrets(tx)
     refused = run("reencrypt", database_url=admin_url, SECRET_KEY=NEW)
     assert (
         refused.returncode == 1

@@ -8,8 +8,11 @@ from sqlalchemy import Row, select, update
 from standardwebhooks import Webhook
 
 from issue_tracker.database.engine import Database
+from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import server_key, webhooks
+from issue_tracker.encryption import Keyring
 from issue_tracker.events.delivery import Deliverer
+from issue_tracker.events.signing_secrets import encrypt_stored
 from issue_tracker.settings import Settings
 from tests.clients import Client
 from tests.engines import decided_in_python
@@ -45,7 +48,9 @@ def test_no_secret_is_stored_in_plain_text(world: World) -> None:
         assert not any(secret.removeprefix("whsec_") in text for secret in secrets)
 
 
-def test_secrets_of_an_earlier_version_are_encrypted_when_a_server_starts(migrated_url: str) -> None:
+def test_secrets_of_an_earlier_version_are_encrypted_when_a_server_starts(
+    migrated_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = Settings(database_url=migrated_url, log_level="error", deliver_webhooks=False)
     with serving(settings) as server:
         world = World(server, Clock())
@@ -56,6 +61,18 @@ def test_secrets_of_an_earlier_version_are_encrypted_when_a_server_starts(migrat
     with serving(settings) as server:
         row = stored(server.database)
         assert not row.secret.startswith("whsec_") and not str(row.previous_secret).startswith("whsec_")
+        # Also if only one of them is in plain text. One of another key is reported.
+        key = ServerKey(server.database, settings)
+        for plain in ("secret", "previous_secret"):
+            with server.database.write() as tx:
+                tx.execute(update(webhooks).values({plain: "whsec_b2xk"}))
+            encrypt_stored(server.database, key)
+            assert key.keyring().decrypt(getattr(stored(server.database), plain)) == "whsec_b2xk"
+        assert "another server key" not in capsys.readouterr().err
+        with server.database.write() as tx:
+            tx.execute(update(webhooks).values(secret=Keyring([OLD]).encrypt("whsec_b2xk")))
+        encrypt_stored(server.database, key)
+        assert "secrets of webhooks were encrypted with another server key" in capsys.readouterr().err
 
 
 def test_messages_are_signed_with_the_decrypted_secret(world: World, receiver: Receiver, deliverer: Deliverer) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import delete
 
 from issue_tracker.actor import command_line
 from issue_tracker.auth.single_sign_on.identities import link_identity
+from issue_tracker.cli.stored_secrets import has_secrets
 from issue_tracker.clock import now
 from issue_tracker.database.tables import sessions
 from tests.engines import decided_in_python
@@ -22,6 +23,8 @@ pytestmark = decided_in_python
 
 def test_a_check_extends_its_own_session_and_confirms_its_identity(world: World, fake: FakeProvider) -> None:
     client, _ = sign_in(world, fake)
+    with world.database.read() as tx:
+        assert has_secrets(tx), "the refresh token"
     omar, ada, checks = world.client("omar"), world.client("ada"), checks_of(world)
     path = f"/api/users/{account(world, 'tess@helpdesk.example')['user_id']}/identities"
     before, state = ada.call("GET", path, 200)["items"][0], omar.call("GET", "/api/auth/session", 200)

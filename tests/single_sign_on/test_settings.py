@@ -103,6 +103,13 @@ def test_only_break_glass_accounts_can_use_passwords(world: World) -> None:
     tess.call("POST", "/api/auth/confirm", 400, json={"password": PASSWORD})
     changed = {"current_password": PASSWORD, "new_password": "staple battery horse"}
     tess.call("POST", "/api/auth/password", 400, json=changed)
+    world.clock.advance(minutes=10)
+    for client, offered in ((tess, False), (ada, True)):
+        form = {"_csrf": client.headers["X-CSRF-Token"], "name": "nightly", "scope": "read", "days": "30"}
+        page = client.post("/account/tokens", data=form)
+        assert page.status_code == 403 and ("Enter your password" in page.text) is offered
+        assert "Sign in again with" not in page.text, "neither has an account at a provider"
+    ada = world.client("ada")
     nina = {"email": "nina@helpdesk.example", "name": "Nina Vogt", "role": "technician"}
     made = ada.call("POST", "/api/users", 201, json=nina)
     assert made["invitation_url"] is None

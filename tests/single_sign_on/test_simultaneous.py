@@ -14,7 +14,7 @@ from issue_tracker.auth.single_sign_on.sign_in import ProviderSignIn
 from issue_tracker.auth.users import lock_user, update_user
 from issue_tracker.clock import now
 from issue_tracker.database.server_key import ServerKey
-from tests.auth.factors import enrol
+from tests.auth.factors import enrol, first_step, second_step
 from tests.auth.test_second_factor_pages import SECOND, answer
 from tests.company_access.limits import user_id
 from tests.locks import during
@@ -77,16 +77,23 @@ def test_an_identity_is_unlinked_while_its_user_signs_in(world: World, fake: Fak
 
 
 def test_the_second_step_is_refused_after_the_identity_was_unlinked(world: World, fake: FakeProvider) -> None:
-    sign_in(world, fake)
+    for subject, email in (("someone", "tess@helpdesk.example"), ("o", "omar@helpdesk.example")):
+        sign_in(world, fake, sub=subject, email=email)
     tess, app, client = user_id(world, "tess"), enrol(world), world.anonymous()
+    own, omar, other = first_step(world.anonymous()), enrol(world, "omar"), world.anonymous()
     address = begin(client, "fake")
     page = come_back(client, address, fake.grant(address))
+    address = begin(other, "fake")
+    waiting = come_back(other, address, fake.grant(address, sub="o"))
     with world.database.write() as tx:
         for identity in list_identities(tx, tess):
             unlink_identity(tx, ACTOR, tess, identity.id)
     refused = client.post(SECOND, data=answer(page, app.code(world)))
     assert refused.status_code == 401 and "has expired or has already been used" in refused.text
     assert who(client) is None
+    # Neither a sign-in with the password ends, nor one of another user.
+    second_step(world.anonymous(), own, app.code(world))
+    assert other.post(SECOND, data=answer(waiting, omar.code(world))).status_code == 303
 
 
 @on_postgresql

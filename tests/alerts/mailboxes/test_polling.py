@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from issue_tracker.alerts.mailboxes.imap import Session
 from issue_tracker.alerts.mailboxes.stored import SCHEDULE, claim_mailbox
+from issue_tracker.cli.stored_secrets import has_secrets
 from issue_tracker.database.tables import alert_mailboxes
 from issue_tracker.outbound.tls import tls_with
 from tests.alerts.mail.sending import message
@@ -100,6 +101,7 @@ def test_only_one_process_polls_a_mailbox(world: World, mail: MailServer) -> Non
     now: datetime = world.clock.now()
     with world.database.read() as tx:
         [(_, due_at)] = SCHEDULE.due(tx, now, 4)
+        assert has_secrets(tx), "its password"
     with world.database.write() as tx:
         assert claim_mailbox(tx, receiver_id, due_at, now) is not None
     with world.database.write() as tx:
