@@ -145,6 +145,19 @@ def test_a_read_only_file_is_reported(file: Path, tmp_path: Path, monkeypatch: p
         assert create(client, "After").status_code == 201
         assert_logged(server, "readonly database", "no permission")
 
+        # A folder that can no longer be entered says nothing about the file in it.
+        mode = stat.S_IMODE(file.parent.stat().st_mode)
+        file.parent.chmod(0)
+        try:
+            assert_unavailable(create(client, "Refused"), str(file))
+            assert_unavailable(client.get("/api/issues"), str(file))
+            assert readiness(server) == "The database refuses the connection."
+        finally:
+            file.parent.chmod(mode)
+        eventually_ready(server)
+        assert create(client, "At last").status_code == 201
+        assert_logged(server, "Permission denied")
+
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_closing_and_opening_connections_simultaneously_loses_no_log(migrated_url: str) -> None:

@@ -3,7 +3,7 @@ files are flushed to it.
 """
 
 import os
-from errno import EACCES
+from errno import EACCES, ENOENT, ENOTDIR
 from pathlib import Path
 
 LITTLE_SPACE = 1024 * 1024
@@ -15,6 +15,15 @@ def is_full(path: Path) -> bool:
     found = os.statvfs(path)
     blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
     return blocks * found.f_frsize < LITTLE_SPACE
+
+
+def is_missing(path: Path) -> bool:
+    """Returns whether there certainly is no file at the path."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno in (ENOENT, ENOTDIR)
+    return False
 
 
 def is_read_only(path: Path) -> bool:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
 
-from issue_tracker.database.disk import is_full, is_read_only, why_not_opened
+from issue_tracker.database.disk import is_full, is_missing, is_read_only, why_not_opened
 from issue_tracker.database.driver import driver
 from issue_tracker.database.log_size import LogSize
 from issue_tracker.database.sqlite_file import SqliteFile
@@ -204,7 +204,7 @@ class Sqlite:
             reason = f"{self.file.path}: {found}"
         if reason.endswith((strerror(EMFILE), strerror(ENFILE))):
             cause = Cause.DESCRIPTORS
-        elif not self.file.path.exists():
+        elif is_missing(self.file.path):
             cause = Cause.MISSING
         elif cause is Cause.STORAGE and is_full(self.file.path):
             cause = Cause.FULL

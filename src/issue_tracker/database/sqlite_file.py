@@ -31,11 +31,17 @@ _Identity = tuple[int, int]
 
 
 def _identity(path: str) -> _Identity | None:
-    """Returns the device and inode of the file that is at the path now; None if there is none."""
+    """Returns the device and inode of the file that is at the path now; None if there is none.
+
+    Raises Unavailable if the system does not say so, for example because the folder must not be entered.
+    """
     try:
         found = os.stat(path)  # noqa: PTH116 - every change runs it, and Path.stat takes half as long again
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        cause = Cause.REFUSED if isinstance(error, PermissionError) else Cause.STORAGE
+        raise Unavailable(cause=cause, reason=f"{path}: {error.strerror}") from error
     return found.st_dev, found.st_ino
 
 
