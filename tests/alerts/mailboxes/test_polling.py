@@ -248,6 +248,8 @@ def test_a_server_that_fails_changes_nothing(
             with hostile(content) as port:
                 fails(f"127.0.0.1:{port} cannot be read", port=port, security=security)
                 assert "Traceback" not in logged.text, what
+    monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.OVERHEAD_BYTES", -2_000_000)
+    fails("sends more than it was requested to", own=Poller(world, mail, mail_bytes=500_000))
     monkeypatch.setattr("issue_tracker.alerts.mailboxes.imap.POLL_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -271,6 +273,9 @@ def test_a_poll_is_limited_and_the_next_one_follows_immediately(
     mail.deliver(*(message(f"DOWN: Line {number}") for number in range(5)))
     monkeypatch.setattr("issue_tracker.alerts.mailboxes.polling.MOST_MESSAGES", 2)
     poller = Poller(world, mail)
+    with monkeypatch.context() as slow:
+        slow.setattr("issue_tracker.alerts.mailboxes.imap.ENOUGH_SECONDS", 0)
+        assert poller.poll(0) == 1 and listed(world) == [] and health(world)["failure"] is None
     assert [poller.poll(0) for _ in range(4)] == [1, 1, 1, 0] and len(listed(world)) == 5
     # A message that fails in an unforeseen way does not delay the others.
     mail.deliver(DOWN, UP)

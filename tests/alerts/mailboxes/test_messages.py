@@ -1,4 +1,4 @@
-"""A message that the server refuses to return does not delay the others."""
+"""How single messages are found, moved and identified, and what does not delay the others."""
 
 import imaplib
 from pathlib import Path
@@ -10,6 +10,38 @@ from tests.alerts.mail.sending import message
 from tests.alerts.mailboxes.server import Poller, given_mailbox, health, mail_server
 from tests.alerts.test_alerts import listed
 from tests.world import World
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_messages_are_moved_on_servers_without_extensions(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capable, missing = IMAPClient.has_capability, {"MOVE"}
+    monkeypatch.setattr(
+        IMAPClient, "has_capability", lambda client, name: name not in missing and capable(client, name)
+    )
+    with mail_server(tmp_path) as mail:
+        given_mailbox(world, mail, folder="Alerts", processed_folder="Done")
+        poller = Poller(world, mail)
+        with mail.folder() as person:
+            person.create("Alerts")
+        mail.deliver(message("DOWN: Cable 1"), message("DOWN: Deleted"), folder="Alerts")
+        with mail.folder("Alerts") as person:
+            person.store("2", "+FLAGS", r"\Deleted")
+        assert poller.poll(0) == 1 and [alert["issue"] for alert in listed(world)] == ["Cable 1"]
+        assert mail.count(folder="Done") == 1 and mail.count("DELETED", "Alerts") == mail.count(folder="Alerts") == 1
+        # Now only all messages that are marked as deleted could be removed, so it remains, and is not processed again.
+        missing.add("UIDPLUS")
+        mail.deliver(message("DOWN: Cable 2"), folder="Alerts")
+        assert [poller.poll(), poller.poll()] == [1, 1] and mail.count(folder="Done") == 2
+        assert mail.count("DELETED", "Alerts") == 2 and poller.counted("taken") == 2
+
+        # The numbers of a folder that is created again begin again: an equal message is another one.
+        with mail.folder() as person:
+            person.delete("Alerts")
+            person.create("Alerts")
+        mail.deliver(message("DOWN: Cable 1"), folder="Alerts")
+        assert poller.poll() == 1 and poller.counted("taken") == 3 and poller.counted("repeated") == 0
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
