@@ -12,6 +12,11 @@ class FieldErrors:
     def __init__(self) -> None:
         self._found: list[FieldError] = []
 
+    @property
+    def any(self) -> bool:
+        """Whether an invalid field was found."""
+        return bool(self._found)
+
     def add(self, field: str, message: str) -> None:
         """Adds an invalid field."""
         self._found.append(FieldError(field, message))

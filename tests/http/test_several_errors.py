@@ -51,6 +51,22 @@ REQUESTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         },
         ["alerts[0].issue", "alerts[1].issue"],
     ),
+    (
+        "POST",
+        "/api/issues",
+        {"name": INVISIBLE, "owner": "nobody@x.example", "external_key": "k", "companies": [{"company_name": "None"}]},
+        ["owner", "name", "external_key"],
+    ),
+    ("POST", "/api/issues", {"name": INVISIBLE, "companies": [{"company_name": "None"}]}, ["name"]),
+    ("POST", "/api/issues", {"name": "TAKEN", "owner": "nobody@x.example"}, ["owner", "name"]),
+    (
+        "PUT",
+        "/api/issues/Line",
+        {"new_name": INVISIBLE, "owner": "nobody@x.example", "company_groups": ["None"]},
+        ["owner", "new_name"],
+    ),
+    ("PUT", "/api/issues/Line", {"new_name": "taken", "owner": "nobody@x.example"}, ["owner", "new_name"]),
+    ("PUT", "/api/issues/None", {"new_name": "taken", "owner": "nobody@x.example"}, ["owner", "new_name"]),
 ]
 
 
@@ -60,6 +76,8 @@ def test_all_invalid_fields_are_named(
 ) -> None:
     ada = world.client("ada")
     receiver = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})["id"]
+    for issue in ({"name": "Line"}, {"name": "Taken", "external_key": "k"}):
+        ada.call("POST", "/api/issues", 201, json=issue)
     before = ada.call("GET", "/api/events?limit=1", 200)["items"]
     refused = ada.call(method, path.format(receiver=receiver), 400, json=body)
     assert [error["field"] for error in refused["errors"]] == fields

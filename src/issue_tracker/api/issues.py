@@ -35,7 +35,14 @@ from issue_tracker.issues.assignment_fields import change_assignments
 from issue_tracker.issues.bulk import Outcome, set_statuses
 from issue_tracker.issues.models import Issue, IssueHead, NamedAssignment
 from issue_tracker.issues.queries.former import get_issue_by_any_name
-from issue_tracker.issues.queries.issue import get_assignment, get_issue_head, get_issue_head_by_id, load_issue
+from issue_tracker.issues.queries.issue import (
+    find_issue_head,
+    get_assignment,
+    get_issue_head,
+    get_issue_head_by_id,
+    load_issue,
+    unknown_issue,
+)
 from issue_tracker.issues.queries.look_alikes import names_like
 
 routes = Routes("Issues")
@@ -49,7 +56,8 @@ routes = Routes("Issues")
 )
 def create_issue(request: Request, body: NewIssue) -> Response:
     """Create an issue with its assignments."""
-    fields = body.resolved(request.tx, request.actor)
+    companies = bool(body.companies or body.company_groups)
+    fields = operations.resolved_fields(request.tx, request.actor, body, "name", body.name, companies=companies)
     members = new_assignments(request.tx, request.actor, body.companies, body.company_groups, body.exclude)
     issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members, fields=fields)
     location = f"/api/issues/{quote(issue.name, safe='')}"
@@ -78,10 +86,12 @@ def update_issue(request: Request, issue_name: str, body: IssueChange) -> Respon
 
     A company that is already assigned keeps its assignment.
     """
-    # An unknown owner (400) comes before an unknown issue or company (404), and these before a stale validator (412;
+    # Invalid fields (400) come before an unknown issue or company (404), and these before a stale validator (412;
     # contract, section 2).
-    fields = body.resolved(request.tx, request.actor)
-    issue = get_issue_head(request.tx, request.actor, issue_name, lock=True)
+    issue = find_issue_head(request.tx, request.actor, issue_name, lock=True)
+    fields = operations.resolved_fields(request.tx, request.actor, body, "new_name", body.new_name, issue)
+    if issue is None:
+        raise unknown_issue(issue_name)
     members = new_assignments(request.tx, request.actor, body.add_companies, body.company_groups, body.exclude)
     check_if_match(request, issue)
     changed = operations.update_issue(

@@ -119,12 +119,17 @@ class FieldChange(msgspec.Struct, frozen=True):
     after: str | None
 
 
+def require_new_owner(current: StoredFields, given: IssueFields) -> None:
+    """Raises Invalid for a new owner who is not an active technician."""
+    if isinstance(given.owner, User) and given.owner.user_id != current.owner_id:
+        require_technician(given.owner)
+
+
 def changed_fields(tx: Connection, current: StoredFields, given: IssueFields) -> list[FieldChange]:
     """Returns the given fields whose values differ from the stored ones. Raises Invalid for a new owner who is not
     an active technician.
     """
-    if isinstance(given.owner, User) and given.owner.user_id != current.owner_id:
-        require_technician(given.owner)
+    require_new_owner(current, given)
     values = {name: getattr(given, name) for name in FIELDS}
     return _changes(
         tx,

@@ -20,7 +20,14 @@ from issue_tracker.events.catalog import Change, EventType, Subject
 from issue_tracker.events.record import record
 from issue_tracker.field_errors import FieldErrors
 from issue_tracker.issues.assignments import NewAssignment, add, assign, touch_issue
-from issue_tracker.issues.fields import UNCHANGED, IssueFields, changed_fields, index_fields
+from issue_tracker.issues.fields import (
+    UNCHANGED,
+    IssueFields,
+    WrittenFields,
+    changed_fields,
+    index_fields,
+    require_new_owner,
+)
 from issue_tracker.issues.former_names import add_former_name, remove_former_name
 from issue_tracker.issues.models import IssueHead, StoredFields
 from issue_tracker.issues.queries.issue import (
@@ -33,6 +40,42 @@ from issue_tracker.issues.queries.search import search_key
 from issue_tracker.names import Name, key
 from issue_tracker.new_names import Kind, forget, remember, remember_new, require_visible
 from issue_tracker.status import Status, mask
+
+
+def resolved_fields(
+    tx: Connection,
+    actor: Actor,
+    given: WrittenFields,
+    field: str,
+    name: Name | None,
+    issue: IssueHead | None = None,
+    *,
+    companies: bool = True,
+) -> IssueFields:
+    """Returns the fields for create_issue, or for update_issue if there is an `issue`. Their caller resolves them
+    before companies, whose errors come later (contract, section 2). `companies` is whether a new issue has any.
+
+    Raises one Invalid for an owner who is unknown or not an active technician; for `field`, the new name, if it has an
+    invisible character; and for companies that create_issue requires. Then it also names what is taken, the name or the
+    external key.
+    """
+    errors = FieldErrors()
+    fields = UNCHANGED
+    with errors.collected():
+        fields = given.resolved(tx, actor)
+        require_new_owner(StoredFields() if issue is None else issue.fields, fields)
+    new_name = None if issue is not None and name == issue.name else name
+    if new_name is not None:
+        with errors.collected():
+            require_visible(field, new_name)
+    if issue is None and not companies:
+        _require_company(actor, errors)
+    if errors.any:  # otherwise, the operation itself finds out what is taken
+        issue_id = None if issue is None else issue.issue_id
+        for error in _taken_fields(tx, actor, field, new_name, given.external_key, other_than=issue_id):
+            errors.add(error.field, error.message)
+    errors.raise_found()
+    return fields
 
 
 def create_issue(
@@ -55,8 +98,8 @@ def create_issue(
     errors = FieldErrors()
     with errors.collected():
         require_visible("name", name)
-    if not members and not actor.company_access.all:
-        errors.add("companies", "must name at least one company, because you see only the issues of your companies")
+    if not members:
+        _require_company(actor, errors)
     errors.raise_found()
     chosen = [(member.company, member.status or Status.NEW) for member in members]
     at = now()
@@ -95,6 +138,12 @@ def create_issue(
         revision=1,
         updated_at=at,
     )
+
+
+def _require_company(actor: Actor, errors: FieldErrors) -> None:
+    """Adds an error if the actor would not see an issue without companies."""
+    if not actor.company_access.all:
+        errors.add("companies", "must name at least one company, because you see only the issues of your companies")
 
 
 def update_issue(
@@ -188,13 +237,22 @@ def _require_whole(tx: Connection, actor: Actor, issue: IssueHead) -> None:
 def _taken(
     tx: Connection, actor: Actor, field: str, name: str | None, fields: IssueFields, *, other_than: int | None = None
 ) -> Invalid:
-    """Returns the error for a name or an external key that an issue has, even a hidden one, except `other_than`; for
-    both if both are taken. `name` is None if it does not change.
+    """Returns the error for a name or an external key that another issue has; for both if both are taken.
 
     They are looked up, because the error of the database names only one of the two, and PostgreSQL names another one
     than SQLite.
     """
-    external_key = fields.external_key
+    wrong = _taken_fields(tx, actor, field, name, fields.external_key, other_than=other_than)
+    # The other issue may be gone again.
+    return Invalid.of(wrong) if wrong else Invalid("Another issue was changed at the same time. Try again.")
+
+
+def _taken_fields(
+    tx: Connection, actor: Actor, field: str, name: str | None, external_key: object, *, other_than: int | None
+) -> list[FieldError]:
+    """Returns errors for a name and an external key that an issue has, even a hidden one, except `other_than`. `name`
+    is None if it does not change.
+    """
     wrong: list[FieldError] = []
     named = None if name is None else find_issue_head(tx, actor.unlimited, name)
     if named is not None and named.issue_id != other_than:
@@ -204,5 +262,4 @@ def _taken(
         keyed = find_issue_head_by_external_key(tx, actor.unlimited, external_key)
     if keyed is not None and keyed.issue_id != other_than:
         wrong.append(FieldError("external_key", f"another issue has the external key “{external_key}”"))
-    # The other issue may be gone again.
-    return Invalid.of(wrong) if wrong else Invalid("Another issue was changed at the same time. Try again.")
+    return wrong

@@ -19,7 +19,7 @@ from issue_tracker.issues import csv_fields
 from issue_tracker.issues.assignments import NewAssignment, why_archived
 from issue_tracker.issues.fields import WrittenFields
 from issue_tracker.issues.models import DetailedAssignment, Issue, IssueHead
-from issue_tracker.issues.operations import create_issue, update_issue
+from issue_tracker.issues.operations import create_issue, resolved_fields, update_issue
 from issue_tracker.issues.queries.former import lock_issues
 from issue_tracker.issues.queries.issue import find_issue_head, list_members
 from issue_tracker.issues.queries.look_alikes import names_like
@@ -155,7 +155,8 @@ def import_issue(
     members = [NewAssignment(companies[key(row.company_name)], row.status) for row in good if row.company_name]
     try:
         with savepoint(tx):
-            fields = WrittenFields(**values).resolved(tx, actor)
+            new = first.name if existing is None else None
+            fields = resolved_fields(tx, actor, WrittenFields(**values), "name", new, existing)
             if existing is None:
                 created = create_issue(tx, actor, first.name, description, members, fields=fields, notify=notify)
                 if similar := names_like(tx, actor, created):

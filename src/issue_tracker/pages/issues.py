@@ -129,13 +129,14 @@ def edit(request: Request, form: Form, issue_id: int) -> Response:
         moved = [name for name in edited if held[name] not in (wanted[name], seen[name])]
         if moved:
             raise ChangedMeanwhile(last_edit(request.tx, request.actor, issue_id, moved), moved)
+    new_name = change.new_name if "name" in edited else None
     changed = operations.update_issue(
         request.tx,
         request.actor,
         issue,
         description=change.description if "description" in edited else None,
-        new_name=change.new_name if "name" in edited else None,
-        fields=change.resolved(request.tx, request.actor),
+        new_name=new_name,
+        fields=operations.resolved_fields(request.tx, request.actor, change, "new_name", new_name, issue),
     )
     similar = names_like(request.tx, request.actor, changed) if changed.name != issue.name else []
     return redirect(f"/issues/{issue_id}", flash_cookie(request, Flash(with_look_alikes("Saved.", similar))))

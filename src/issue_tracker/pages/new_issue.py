@@ -100,9 +100,8 @@ def create(request: Request, form: Form) -> Response:
         request, form, "companies", lambda: form.read(fields, NewIssue), _companies_of(request, first)
     )
     members = members_of(form, companies)
-    issue = operations.create_issue(
-        request.tx, request.actor, body.name, body.description, members, fields=body.resolved(request.tx, request.actor)
-    )
+    given = operations.resolved_fields(request.tx, request.actor, body, "name", body.name)
+    issue = operations.create_issue(request.tx, request.actor, body.name, body.description, members, fields=given)
     if first.first_update:
         add_update(request.tx, request.actor, issue, first.first_update, public=first.first_update_public)
     text = with_look_alikes("Created.", names_like(request.tx, request.actor, issue))

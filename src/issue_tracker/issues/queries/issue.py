@@ -44,8 +44,13 @@ def get_issue_head(tx: Connection, actor: Actor, name: str, *, lock: bool = Fals
     """
     head = find_issue_head(tx, actor, name, lock=lock)
     if head is None:
-        raise NotFound(f"There is no issue called “{printable(name)}”.")
+        raise unknown_issue(name)
     return head
+
+
+def unknown_issue(name: str) -> NotFound:
+    """Returns the error for the name of no issue, which it quotes."""
+    return NotFound(f"There is no issue called “{printable(name)}”.")
 
 
 def find_issue_head_by_external_key(
