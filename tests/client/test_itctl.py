@@ -77,6 +77,7 @@ def test_lists_are_tab_separated_or_json(itctl: Run, technician: Tracker) -> Non
     assert [json.loads(line)["name"] for line in lines] == ["Mail", "VPN"]
     assert itctl("list", "--open", "--company", "acme", "--search", "vp").stdout.count("\n") == 1
     assert itctl("list", "--limit", "1", "--sort", "-name").stdout.startswith("VPN\t")
+    assert itctl("list", "--limit", "1", "--sort", "-open_count").stdout.startswith("VPN\t")
     assert itctl("list", "--since", "2999-01-01T00:00").stdout == ""
     assert "Acme\t1\n" in itctl("companies").stdout
     assert itctl("export").stdout.splitlines()[0].startswith("name,description,company_name")

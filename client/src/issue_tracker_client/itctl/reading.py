@@ -14,6 +14,7 @@ from issue_tracker_client.models import same_name
 DETAILS = click.option(
     "--details", is_flag=True, help="Also the owner, references and start of the outage of each company."
 )
+ORDERS = ("name", "updated_at", "created_at", "open_count")
 LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum number.")
 
 
@@ -38,9 +39,10 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 )
 @click.option(
     "--sort",
-    type=click.Choice(["name", "-name", "updated_at", "-updated_at", "created_at", "-created_at", "attention"]),
+    type=click.Choice([*(sign + order for order in ORDERS for sign in ("", "-")), "attention"]),
     default="name",
     show_default=True,
+    help="The order; a minus reverses it. open_count: the number of listed open assignments.",
 )
 @LIMIT
 @as_json_option
