@@ -100,18 +100,23 @@ def test_an_error_is_one_sentence_with_exit_code_1(embedded: str, arguments: lis
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "error"),
     [
-        ["frobnicate"],
-        ["user", "add"],
-        ["user", "add", "a@b.example", "--name", "x", "--role", "king"],
-        ["issue", "import", "missing.csv"],
-        ["company", "add"],
-        ["serve", "--colour"],
+        (["frobnicate"], ""),
+        (["user", "add"], ""),
+        (["user", "add", "a@b.example", "--name", "x", "--role", "king"], ""),
+        (
+            ["token", "add", "a@b.example", "--name", "x", "--scope", "read", "--expires", "2027-13-01"],
+            "'--expires': “2027-13-01” is not a day such as 2027-01-31.",
+        ),
+        (["issue", "import", "missing.csv"], ""),
+        (["company", "add"], ""),
+        (["serve", "--colour"], ""),
     ],
 )
-def test_wrong_usage_exits_with_2(embedded: str, arguments: list[str]) -> None:
-    assert "Usage:" in refused(*arguments, code=2, database_url=embedded)
+def test_wrong_usage_exits_with_2(embedded: str, arguments: list[str], error: str) -> None:
+    said = refused(*arguments, code=2, database_url=embedded)
+    assert "Usage:" in said and error in said
 
 
 @pytest.mark.parametrize("command", ["issue export", "company export", "openapi", "dump", "backup"])

@@ -3,7 +3,7 @@
 import getpass
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -50,6 +50,14 @@ def parsed(parse: Callable[[str], T], text: str, what: str) -> T:
         return parse(text)
     except ValueError as refused:
         raise CommandError(f"{what} {refused}.") from None
+
+
+def parse_day(text: str) -> datetime:
+    """Returns the start of a day, in UTC, for an option of this type. Raises click.BadParameter."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise click.BadParameter(f"“{text}” is not a day such as 2027-01-31.") from None
 
 
 def parse_age(text: str) -> timedelta:

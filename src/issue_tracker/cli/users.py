@@ -1,6 +1,6 @@
 """The commands `user …` and `token …`."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from issue_tracker.auth.factors.stored import reset_factors
 from issue_tracker.auth.passwords import hash_new_password
 from issue_tracker.auth.tokens import Scope, create_token
 from issue_tracker.auth.user_names import parse_display_name, parse_email
-from issue_tracker.cli.arguments import parsed, password_from
+from issue_tracker.cli.arguments import parse_day, parsed, password_from
 from issue_tracker.cli.databases import current_actor, database_option, open_database
 from issue_tracker.cli.failures import CommandError
 from issue_tracker.companies.groups.queries import get_groups
@@ -174,7 +174,7 @@ def token() -> None:
 )
 @click.option(
     "--expires",
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=parse_day,
     metavar="YYYY-MM-DD",
     help="The day (UTC) from which the token is refused.",
 )
@@ -202,13 +202,12 @@ def token_add(
     With --company or --company-group, it sees only these companies, and only those that the user may see.
     """
     shown = parsed(parse_name, name, "--name")
-    end = expires.replace(tzinfo=UTC) if expires else None
     loaded = settings.load(database_url=database_url)
     with open_database(database_url).write() as tx:
         owner = users.get_user_by_email(tx, email)
         wanted = [Scope(scope) for scope in scopes]
         grant = _granted(tx, companies, groups)
         _, text = create_token(
-            tx, loaded, current_actor(), owner.user_id, shown, wanted, end, networks=networks, grant=grant
+            tx, loaded, current_actor(), owner.user_id, shown, wanted, expires, networks=networks, grant=grant
         )
     click.echo(text)
