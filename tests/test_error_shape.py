@@ -177,6 +177,7 @@ def test_a_body_at_the_limit_is_read(world: World) -> None:
     [
         ("application/json", 201),
         ("application/json; charset=utf-8", 201),
+        ("application/json; charset=iso-8859-1", 201),  # the parameter has no effect (RFC 8259, section 11)
         ("Application/JSON", 201),
         ("text/json", 415),
         ("text/plain", 415),
@@ -190,6 +191,16 @@ def test_a_body_must_say_that_it_is_json(world: World, content_type: str, status
     assert world.client().call("GET", "/api/issues", 200)["total"] == (1 if status == 201 else 0)
     if status == 201:
         world.client("ada").call("DELETE", "/api/issues/Fault", 204)
+
+
+@IN_SQLITE
+@cases("encoding", ["iso-8859-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_the_refusal_of_another_character_encoding_names_the_right_one(world: World, encoding: str) -> None:
+    content = '{"name":"Störung"}'.encode(encoding)
+    headers = {"Content-Type": f"application/json; charset={encoding}"}
+    response = world.client().post("/api/issues", content=content, headers=headers)
+    assert (response.status_code, response.json()["detail"]) == (400, "The body is not valid JSON in UTF-8.")
+    assert world.client().call("GET", "/api/issues", 200)["total"] == 0
 
 
 @IN_SQLITE

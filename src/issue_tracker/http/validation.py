@@ -42,7 +42,7 @@ def read_body(content: bytes, type_: type[T], most_items: int | None = None) -> 
         try:
             data = msgspec.json.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise Invalid.field("", "The body is not valid JSON") from None
+            raise Invalid.field("", "The body is not valid JSON in UTF-8") from None
         errors: list[FieldError] = []
         _explain(data, type_, "", errors)
         raise Invalid.of(errors or [FieldError("", str(refused))]) from None
