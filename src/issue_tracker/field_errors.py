@@ -31,7 +31,7 @@ class FieldErrors:
                 raise
             self._found += invalid.fields
 
-    def raise_found(self) -> None:
-        """Raises one Invalid for all fields that were found; none if there are none."""
+    def raise_found(self, kind: type[Invalid] = Invalid) -> None:
+        """Raises one error of this kind for all fields that were found; none if there are none."""
         if self._found:
-            raise Invalid.of(self._found)
+            raise kind.of(self._found)

@@ -173,6 +173,9 @@ def test_all_invalid_parameters_are_reported_together(world: World) -> None:
 @decided_in_python
 def test_an_invalid_parameter_is_reported_before_an_unknown_company(world: World) -> None:
     world.client().call("GET", "/api/issues?companyName=Nobody&status=done", 422)
+    query = "companyName=Nobody&changedSince=x&owner=nobody@helpdesk.example&limit=1&cursor=x"
+    errors = world.client().call("GET", f"/api/issues?{query}", 422)["errors"]
+    assert [error["field"] for error in errors] == ["changedSince", "owner", "cursor"]
 
 
 @decided_in_python

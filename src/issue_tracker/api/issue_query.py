@@ -12,7 +12,9 @@ from msgspec import Meta
 from issue_tracker.api.status_filter import OpenFilter, StatusFilter, selected_statuses
 from issue_tracker.clock import now
 from issue_tracker.errors import InvalidQuery
+from issue_tracker.events.order import Watermark
 from issue_tracker.events.sync_position import PositionError, read_position
+from issue_tracker.field_errors import FieldErrors
 from issue_tracker.http.request import Request
 from issue_tracker.http.validation import SearchText
 from issue_tracker.integers import RowId
@@ -122,14 +124,19 @@ class IssueQuery(msgspec.Struct, kw_only=True):
 def filters_of(request: Request, query: IssueQuery) -> Filters:
     """Returns the filters of a query.
 
-    Raises NotFound for an unknown company or group, InvalidQuery for a position from before a restore.
+    Raises InvalidQuery for a position from before a restore, an unknown owner, and a cursor of another list; then
+    NotFound for an unknown company or group (contract, section 2).
     """
-    at = _instant_of(query)
-    try:
-        position = query.changed_since
-        changed_since = read_position(request.tx, history_of(request), position) if position else None
-    except PositionError as error:
-        raise InvalidQuery.field("changedSince", str(error)) from None
+    at, changed_since, owner = None, None, None
+    errors = FieldErrors()
+    with errors.collected():
+        changed_since = _changed_since(request, query.changed_since)
+    with errors.collected():
+        owner = _owner_of(request, query.owner)
+    with errors.collected():
+        position_of(query)
+        at = _instant_of(query)
+    errors.raise_found(InvalidQuery)
     return Filters(
         search=query.search.strip(),
         words=split_words(query.words),
@@ -145,7 +152,7 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         updated_since=query.updated_since,
         changed_since=changed_since,
         severities=tuple(dict.fromkeys(query.severity)) or None,
-        owner=_owner_of(request, query.owner),
+        owner=owner,
         unowned=query.owner == NOBODY,
         tag=key(query.tag) or None,
         reference=key(query.reference) or None,
@@ -153,6 +160,13 @@ def filters_of(request: Request, query: IssueQuery) -> Filters:
         unmoved_since=at - timedelta(days=query.unmoved_days) if at and query.unmoved_days else None,
         at=at,
     )
+
+
+def _changed_since(request: Request, position: str) -> Watermark | None:
+    try:
+        return read_position(request.tx, history_of(request), position) if position else None
+    except PositionError as error:
+        raise InvalidQuery.field("changedSince", str(error)) from None
 
 
 def depends_on_time(query: IssueQuery) -> bool:
