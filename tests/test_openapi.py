@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from issue_tracker.api.error_descriptions import HEADERS
 from issue_tracker.api.openapi import document
 from issue_tracker.app import declared_routes
 from issue_tracker.auth.sessions import csrf_token
@@ -104,6 +105,9 @@ class Sender:
         self._connection.cookies.clear()
         response = case.call(self._world.server.url, self._connection, self._headers, cookies=self._cookies, timeout=30)
         case.validate_response(response, checks=CHECKS)
+        described = DOCUMENT["paths"][case.operation.path][case.operation.method.lower()]
+        declared = described["responses"][str(response.status_code)]["headers"].keys()
+        assert {name for name in HEADERS if name.lower() in response.headers} <= declared
         if response.status_code == 401:
             self._sign_in()
 

@@ -50,7 +50,7 @@ routes = Routes("Issues")
 
 @routes.post(
     "/api/issues",
-    returns=Returns(201, Issue, ISSUE_EXAMPLE, headers=("Location", "X-Looks-Like")),
+    returns=Returns(201, Issue, ISSUE_EXAMPLE, headers=("Location", "ETag", "X-Looks-Like")),
     example=NEW_ISSUE_EXAMPLE,
     errors=(404,),
 )
@@ -77,7 +77,7 @@ def get_issue(request: Request, issue_name: str, query: IssueParts) -> Response:
 
 @routes.put(
     "/api/issues/{issue_name}",
-    returns=Returns(200, Issue, ISSUE_EXAMPLE, headers=("X-Looks-Like",)),
+    returns=Returns(200, Issue, ISSUE_EXAMPLE, headers=("ETag", "X-Looks-Like")),
     example=ISSUE_CHANGE_EXAMPLE,
     if_match=True,
 )
