@@ -40,6 +40,12 @@ REQUESTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         {"email": "new\u200b@helpdesk.example", "name": INVISIBLE, "role": "technician"},
         ["email", "name"],
     ),
+    (
+        "PUT",
+        "/api/users/{ada}",
+        {"password": "what another person chose", "role": "technician", "active": False, "name": INVISIBLE},
+        ["password", "role", "active", "name"],
+    ),
     ("POST", "/api/scim-tokens", {"name": INVISIBLE, "networks": ["somewhere"]}, ["networks[0]", "name"]),
     (
         "POST",
@@ -79,7 +85,8 @@ def test_all_invalid_fields_are_named(
     for issue in ({"name": "Line"}, {"name": "Taken", "external_key": "k"}):
         ada.call("POST", "/api/issues", 201, json=issue)
     before = ada.call("GET", "/api/events?limit=1", 200)["items"]
-    refused = ada.call(method, path.format(receiver=receiver), 400, json=body)
+    ids = {"receiver": receiver, "ada": ada.call("GET", "/api/auth/session", 200)["user"]["user_id"]}
+    refused = ada.call(method, path.format(**ids), 400, json=body)
     assert [error["field"] for error in refused["errors"]] == fields
     assert all(f"{error['field']}: {error['message']}" in refused["detail"] for error in refused["errors"])
     assert ada.call("GET", "/api/events?limit=1", 200)["items"] == before, "nothing has changed"

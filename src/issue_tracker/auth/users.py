@@ -130,10 +130,11 @@ def update_user(
     """
     require_administrator(actor)
     user = lock_user(tx, user_id)
+    errors = FieldErrors()
     if password_hash is not None and user.service_account:
-        raise Invalid.field("password", NO_SIGN_IN)
-    if password_hash is not None and user_id == actor.user_id:
-        raise Invalid.field("password", "cannot be set for your own account; change it with the current password")
+        errors.add("password", NO_SIGN_IN)
+    elif password_hash is not None and user_id == actor.user_id:
+        errors.add("password", "cannot be set for your own account; change it with the current password")
     changes: dict[str, Any] = {
         field: value
         for field, value, old in (
@@ -148,10 +149,15 @@ def update_user(
         return user
     if "role" in changes or "password_hash" in changes:
         require_fresh_proof(actor)
-    if ("role" in changes or changes.get("active") is False) and is_last_super_admin(tx, user):
-        raise Invalid.field("role" if "role" in changes else "active", LAST_SUPER_ADMIN.rstrip("."))
+    demoting = [field for field in ("role", "active") if field in changes and changes[field] is not True]
+    if demoting and is_last_super_admin(tx, user):
+        for field in demoting:
+            errors.add(field, LAST_SUPER_ADMIN.rstrip("."))
     if name is not None and "name" in changes:
-        require_own_look(tx, name, user_id)
+        with errors.collected():
+            require_own_look(tx, name, user_id)
+    errors.raise_found()
+    if name is not None and "name" in changes:
         lock_owned_issues(tx, user_id)
         remember_new(tx, Kind.USER, user_id, name)
     at = now()
