@@ -202,6 +202,7 @@ def test_public_and_allowed_addresses_are_accepted() -> None:
 
 @decided_in_python
 def test_loopback_is_refused_unless_allowed(world: World, ada: Client, receiver: Receiver) -> None:
+    assert Settings().webhook_timeout_seconds == 10, "contract, section 8"
     path = _webhook(ada, receiver.url)
     ada.call("POST", f"{path}/test", 202)
     Deliverer(world.database, Settings()).deliver_due()
