@@ -208,6 +208,12 @@ def test_several_alerts_are_accepted_together_or_not_at_all(world: World) -> Non
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"}
     alerts = [report("new", company="Acme Manufacturing"), report("other", company="Nobody", strict=True)]
     monitor.call("POST", "/api/alerts", 404, json={"alerts": alerts})
+    alerts.append(report("another", company="Neither", strict=True))
+    refused = monitor.call("POST", "/api/alerts", 404, json={"alerts": alerts})
+    assert "“Nobody”" in refused["detail"] and "“Neither”" in refused["detail"], "all of them (contract, section 4)"
+    alerts.append(report("unreadable", issue="Line\u202edown"))
+    refused = monitor.call("POST", "/api/alerts", 400, json={"alerts": alerts})
+    assert [error["field"] for error in refused["errors"]] == ["alerts[3].issue"], "400 comes before 404"
     assert statuses(world) == {"Contoso": "investigating", "Fabrikam": "investigating"} and len(listed(world)) == 3
 
 

@@ -27,8 +27,7 @@ from issue_tracker.alerts.models import AlertAction, AlertOutcome, AlertState, R
 from issue_tracker.alerts.queries import namespace
 from issue_tracker.alerts.repetitions import count_repetitions
 from issue_tracker.clock import now
-from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment
-from issue_tracker.errors import NotFound
+from issue_tracker.companies.queries import Company, get_companies_by_id, lock_for_assignment, unknown_companies
 from issue_tracker.field_errors import FieldErrors
 from issue_tracker.issues.assignments import refuse_archived
 from issue_tracker.issues.models import IssueHead
@@ -43,8 +42,9 @@ def receive(
     """Applies the reports, ordered by issue, and returns the outcome of each in the order of `reports`.
 
     The keys must be distinct; those of a receiver are separate. Repetitions are not counted if a report is given
-    `again`. Raises NotFound for an unknown company of a strict report, Invalid for its `issue` if no issue can have
-    that name, and Forbidden without helpdesk access; nothing was changed then.
+    `again`. Raises Invalid for every `issue` that no issue can be called, and every archived company of a strict
+    report; or else NotFound, which quotes every unknown company of a strict report; and Forbidden without helpdesk
+    access. Nothing was changed then.
     """
     whose = namespace(actor) if receiver_id is None else -receiver_id
     return receive_together(tx, [Batch(actor, whose, reports)])
@@ -57,7 +57,7 @@ def receive_together(tx: Connection, batches: Sequence[Batch]) -> list[AlertOutc
     at = now()
     locked = lock_batches(tx, batches, at)
     outcomes: dict[tuple[int, str], AlertOutcome] = {}
-    errors = FieldErrors()
+    errors, unknown = FieldErrors(), list[str]()
     changing = [(each, report) for each in locked for report in each.changing]
     # What fires comes first, and keeps open what other alerts of the same message no longer keep open. New issues are
     # always opened in the same order, so that two senders do not deadlock.
@@ -65,8 +65,13 @@ def receive_together(tx: Connection, batches: Sequence[Batch]) -> list[AlertOutc
         changing, key=lambda one: (one[1].state is AlertState.RESOLVED, key(one[1].issue or ""))
     ):
         with errors.collected():
-            outcomes[each.batch.namespace, report.key] = _apply(tx, each, report, at)
+            try:
+                outcomes[each.batch.namespace, report.key] = _apply(tx, each, report, at)
+            except _UnknownCompany as refused:
+                unknown.append(refused.name)
     errors.raise_found()
+    if unknown:
+        raise unknown_companies(unknown)
     for each in locked:
         whose, reports = each.batch.namespace, each.batch.reports
         repeated = [each.stored[report.key] for report in reports if (whose, report.key) not in outcomes]
@@ -186,8 +191,16 @@ def _accepts(tx: Connection, actor: Actor, report: Report, alert: StoredAlert, c
     return issue is not None and find_status(tx, actor, issue.issue_id, company.company_id) is not None
 
 
+class _UnknownCompany(Exception):
+    """A strict report is about a company that does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 def _refuse(report: Report, company: Company | None) -> NoReturn:
-    """Raises Invalid for an archived company, and NotFound for one that does not exist."""
+    """Raises Invalid for an archived company, and _UnknownCompany for one that does not exist."""
     if company is not None:
         refuse_archived([company], f"{report.field}company")
-    raise NotFound(f"There is no company called “{report.company}”.")
+    raise _UnknownCompany(report.company or "")

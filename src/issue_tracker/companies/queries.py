@@ -129,11 +129,17 @@ def get_companies(tx: Connection, actor: Actor, names: Iterable[str]) -> dict[st
     """Like find_companies, but raises one NotFound that quotes every unknown name (contract, section 4)."""
     names = list(names)
     found = find_companies(tx, actor, names)
-    missing = [f"“{name}”" for name in names if key(name) not in found]
+    missing = [name for name in names if key(name) not in found]
     if missing:
-        there = "There is no company" if len(missing) == 1 else "There are no companies"
-        raise NotFound(f"{there} called {', '.join(dict.fromkeys(missing))}.")
+        raise unknown_companies(missing)
     return found
+
+
+def unknown_companies(names: Iterable[str]) -> NotFound:
+    """Returns the error for names that no company has, all of which it quotes."""
+    quoted = dict.fromkeys(f"“{name}”" for name in names)
+    there = "There is no company" if len(quoted) == 1 else "There are no companies"
+    return NotFound(f"{there} called {', '.join(quoted)}.")
 
 
 def get_companies_by_id(tx: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, Company]:
