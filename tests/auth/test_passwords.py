@@ -10,9 +10,10 @@ from argon2 import PasswordHasher
 from click.testing import CliRunner
 from sqlalchemy import delete, select, update
 
+from issue_tracker.auth import passwords
 from issue_tracker.auth.first_start import offer_setup
 from issue_tracker.auth.guessable import is_common
-from issue_tracker.auth.passwords import MAXIMUM, parse_password, verify_password
+from issue_tracker.auth.passwords import MAXIMUM, needs_rehash, parse_password, verify_password
 from issue_tracker.cli import main
 from issue_tracker.database.tables import users
 from tests.engines import decided_in_python
@@ -177,6 +178,37 @@ def test_a_password_from_an_earlier_version_remains_valid(world: World) -> None:
     credentials = {"email": CAST["tess"][0], "password": typed}
     for _ in range(2):
         world.anonymous().call("POST", "/api/auth/login", 200, json=credentials)
+    # The first sign-in has replaced the hash, and no other.
+    with world.database.read() as tx:
+        renewed = tx.execute(select(users.c.password_hash).where(users.c.email == CAST["tess"][0])).scalar_one()
+    assert not needs_rehash(renewed) and verify_password(renewed, unicodedata.normalize("NFC", typed))
+    world.anonymous().call("POST", "/api/auth/login", 200, json={"email": CAST["omar"][0], "password": PASSWORD})
+
+
+@decided_in_python
+def test_a_password_that_is_changed_during_its_verification_is_wrong(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasher, seen = passwords._hasher, []
+
+    class Changing:
+        """A hasher during whose first verification the password is changed."""
+
+        def verify(self, hash_: str, password: bytes) -> bool:
+            seen.append(hash_)
+            right = hasher.verify(hash_, password)
+            if len(seen) == 1:
+                with world.database.write() as tx:
+                    tx.execute(update(users).values(password_hash=hasher.hash("changed")))
+            return right
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(hasher, name)
+
+    monkeypatch.setattr(passwords, "_hasher", Changing())
+    pair = {"email": CAST["tess"][0], "password": PASSWORD}
+    refused = world.anonymous().post("/api/auth/login", json=pair)
+    assert refused.status_code == 401 and "set-cookie" not in refused.headers and len(seen) == 2
 
 
 def test_the_length_is_that_of_the_normalized_text() -> None:

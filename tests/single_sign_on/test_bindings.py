@@ -1,5 +1,6 @@
 """What a session takes from its provider, and which session and browser a return belongs to."""
 
+from base64 import b64encode
 from typing import Any
 
 import msgspec
@@ -12,10 +13,12 @@ from tests.engines import decided_in_python
 from tests.server import Server, serving
 from tests.single_sign_on.browser import SESSION, begin, come_back, sign_in, who
 from tests.single_sign_on.fake import FakeProvider
-from tests.single_sign_on.provider import authorization_address
+from tests.single_sign_on.provider import SECRET, authorization_address
 from tests.world import World
 
 pytestmark = decided_in_python
+
+BASIC = f"Basic {b64encode(f'issue-tracker:{SECRET}'.encode()).decode()}"
 
 TOKENS, BODY = "/api/auth/tokens", {"name": "nightly", "scopes": ["read"]}
 
@@ -135,3 +138,27 @@ def signed_in_at(world: World, server: Server, fake: FakeProvider, provider: str
     client.base_url = server.url
     address = begin(client, provider)
     return come_back(client, address, fake.grant(address, **claims), provider).status_code
+
+
+def test_claims_that_cannot_be_used_are_ignored(world: World, fake: FakeProvider) -> None:
+    for claims in ({"auth_time": 1_700_000_000_000}, {"auth_time": True}, {"sid": 7}):
+        client, response = sign_in(world, fake, **claims)
+        assert response.status_code == 303 and who(client) == "tess@helpdesk.example", claims
+
+
+def test_the_secret_is_sent_as_the_provider_requires(
+    world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str]] = []
+
+    def answer(path: str, body: str, authorization: str) -> tuple[int, Any]:
+        if path == "/token":
+            sent.append((body, authorization))
+            authorization = BASIC
+        return FakeProvider.answer(fake, path, body, authorization)
+
+    monkeypatch.setattr(fake, "answer", answer)
+    for methods in (["private_key_jwt", "client_secret_post"], ["client_secret_post", "client_secret_basic"]):
+        fake.metadata["token_endpoint_auth_methods_supported"] = methods
+        assert sign_in(world, fake)[1].status_code == 303
+    assert [("client_secret=" in body, authorization) for body, authorization in sent] == [(True, ""), (False, BASIC)]

@@ -66,6 +66,8 @@ def test_a_return_works_once_and_in_one_browser(world: World, fake: FakeProvider
     assert mixed.status_code == 403 and "was started in another browser" in mixed.text and who(other) is None
     begun = begin(other, "fake")
     assert come_back(other, begun, fake.grant(begun), iss="https://elsewhere.example").status_code == 403
+    begun = begin(other, "fake")
+    assert come_back(other, begun, fake.grant(begun), error="access_denied").status_code == 403 and who(other) is None
     # An invented state, a missing one, and a repeated one.
     assert other.get("/login/with/fake/callback", params={"code": code, "state": "x" * 43}).status_code == 403
     assert other.get("/login/with/fake/callback").status_code == 403
@@ -118,12 +120,12 @@ def test_every_sign_in_gets_a_new_session(world: World, fake: FakeProvider) -> N
     """Session fixation: an earlier token is not valid after the sign-in."""
     browser = world.anonymous()
     browser.cookies.set(SESSION, "chosen-by-somebody-else", domain="127.0.0.1")
-    sign_in(world, fake, browser)
+    sign_in(world, fake, browser, sid="not\0storable")
     first = browser.cookies.get(SESSION, domain="127.0.0.1")
     assert first and first != "chosen-by-somebody-else"
     browser.cookies.clear()
     browser.cookies.set(SESSION, first, domain="127.0.0.1")
-    sign_in(world, fake, browser)
+    sign_in(world, fake, browser, sid="x" * 300)
     second = browser.cookies.get(SESSION, domain="127.0.0.1")
     assert second != first
     thief = world.anonymous()
@@ -219,5 +221,8 @@ def test_the_user_info_supplements_the_token_of_the_same_person(world: World, fa
         fake.user = user
         browser, response = sign_in(world, fake, sub=f"s{number}", email=email, email_verified=None)
         assert response.status_code == 403 and who(browser) is None, user
+    fake.user = {"organization": {"id": "helpdesk"}}
+    assert sign_in(world, fake, organization={"id": "reseller"})[1].status_code == 403
+    fake.user = verified | {"sub": "someone"}
     browser, _ = sign_in(world, fake, email=None, email_verified=None)
     assert who(browser) == "tess@helpdesk.example"
