@@ -52,7 +52,7 @@ def at(server: Server, client: Client) -> Client:
 
 
 def test_a_sign_in_beyond_the_limit_ends_the_oldest_session(world: World, limited: Server) -> None:
-    browsers = [at(limited, world.anonymous()) for _ in range(5)]
+    browsers, omar = [at(limited, world.anonymous()) for _ in range(5)], world.client("omar")
     for browser in browsers:
         browser.call("POST", "/api/auth/login", 200, json=TESS)
     statuses = [browser.get("/api/auth/session").status_code for browser in browsers]
@@ -60,6 +60,7 @@ def test_a_sign_in_beyond_the_limit_ends_the_oldest_session(world: World, limite
     assert browsers[-1].call("GET", "/api/auth/sessions", 200)["total"] == 3
     notes = [event.note for event in world.history(audit=True) if event.type == "session.ended"]
     assert notes == ["the oldest, of too many"] * 2
+    omar.call("GET", "/api/auth/session", 200)
 
 
 def test_a_sign_in_ends_the_session_that_it_replaces(world: World) -> None:

@@ -131,6 +131,7 @@ def test_keys_that_cannot_be_used_are_ignored(world: World, fake: FakeProvider) 
     browser, response = sign_in(world, fake)
     assert response.status_code == 303 and who(browser) == "tess@helpdesk.example", failures(world)
     fake.keys = []
+    fake.unusable_keys.append(our_key().as_dict(private=False) | {"use": "enc"})
     assert sign_in(world, fake)[1].status_code == 503 and "its keys cannot be read" in failures(world)[-1]
 
 
