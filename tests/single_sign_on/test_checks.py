@@ -72,6 +72,17 @@ def test_a_session_is_checked_by_one_process_and_not_after_it_was_closed(
     assert fake.requests.count("/token") == asked + 2, "the other process has checked the second session"
 
 
+def test_a_check_does_not_wait_because_the_clock_was_wrong(world: World, fake: FakeProvider) -> None:
+    world.clock.advance(days=20)
+    client, _ = sign_in(world, fake)
+    world.clock.advance(days=-20)
+    assert checks_of(world).check_due(now()) == 1 and who(client) == "tess@helpdesk.example"
+    fake.refresh_error = "invalid_grant"
+    assert checks_of(world).check_due(now()) == 0
+    world.clock.advance(minutes=15)
+    assert checks_of(world).check_due(now()) == 1 and who(client) is None
+
+
 def test_a_session_that_ends_during_its_check_is_not_recorded_twice(
     world: World, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

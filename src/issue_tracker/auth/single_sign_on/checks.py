@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, or_, select, update
 
 from issue_tracker.actor import Actor, Role, command_line
 from issue_tracker.auth.group_mappings.applying import apply_groups
@@ -25,7 +25,7 @@ from issue_tracker.auth.single_sign_on.person import groups_of
 from issue_tracker.auth.single_sign_on.sign_in import provider_actor
 from issue_tracker.auth.tokens import revoke_tokens
 from issue_tracker.auth.users import lock_user
-from issue_tracker.clock import now
+from issue_tracker.clock import SKEW, now
 from issue_tracker.database.engine import Database
 from issue_tracker.database.server_key import ServerKey
 from issue_tracker.database.tables import identities, provider_sessions, sessions, tokens, users
@@ -74,14 +74,20 @@ class SessionChecks:
         self._closed.set()
 
     def check_due(self, at: datetime) -> int:
-        """Checks sessions that are due at an instant (UTC). Returns their number. Raises Unavailable."""
+        """Checks sessions that are due at an instant (UTC). Returns their number. Raises Unavailable.
+
+        A session is also due if its check was planned for much later than possible: the clock was wrong then.
+        """
         idle = at - timedelta(hours=self._settings.session_idle_hours)
+        longest = max((client.provider.check_minutes for client in self._providers.clients.values()), default=0.0)
+        check_at = provider_sessions.c.check_at
+        planned = or_(check_at <= at, check_at > at + timedelta(minutes=longest) + SKEW)
         query = (
             select(provider_sessions, identities.c.user_id, identities.c.subject, sessions.c.created_at)
             .join(sessions, sessions.c.id == provider_sessions.c.session_id)
             .join(identities, identities.c.id == provider_sessions.c.identity_id)
-            .where(provider_sessions.c.check_at <= at, sessions.c.expires_at > at, sessions.c.used_at > idle)
-            .order_by(provider_sessions.c.check_at)
+            .where(planned, sessions.c.expires_at > at, sessions.c.used_at > idle)
+            .order_by(check_at)
             .limit(AT_ONCE)
         )
         with self._database.read() as tx:
