@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from issue_tracker.auth.places import networks_of
 from issue_tracker.auth.sessions import token_hash
 from issue_tracker.auth.single_sign_on.errors import SignInRefused
+from issue_tracker.clock import SKEW
 from issue_tracker.database.tables import sign_in_flows
 from issue_tracker.encryption import Keyring
 from issue_tracker.errors import TooManyAttempts
@@ -101,8 +102,11 @@ def take_flow(tx: Connection, provider: str, state: str, browser: str | None, at
 
 
 def prune_flows(tx: Connection, at: datetime) -> int:
-    """Deletes the sign-ins that have expired at an instant. Returns their number; 0 if none are left."""
-    return tx.execute(delete(sign_in_flows).where(sign_in_flows.c.at <= at - LIFETIME)).rowcount
+    """Deletes the sign-ins that have expired at an instant, and those of a clock that was wrong. Returns their number;
+    0 if none are left.
+    """
+    begun = sign_in_flows.c.at
+    return tx.execute(delete(sign_in_flows).where(or_(begun <= at - LIFETIME, begun > at + SKEW))).rowcount
 
 
 def derived_secret(keyring: Keyring, use: str, state: str) -> str:
