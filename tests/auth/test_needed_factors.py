@@ -8,6 +8,7 @@ from tests.auth.factors import FACTORS, LOGIN, credentials, enrol
 from tests.cases import cases
 from tests.clients import Client
 from tests.engines import decided_in_python
+from tests.events.listening import Listening
 from tests.server import serving
 from tests.world import CAST, World
 
@@ -33,7 +34,9 @@ def test_a_required_factor_is_set_up_first(world: World) -> None:
         users = {user["email"]: user["user_id"] for user in ada.call("GET", "/api/users", 200)["items"]}
         tess.headers["X-CSRF-Token"] = tess.call("GET", "/api/auth/session", 200)["csrf_token"]
         path = f"/api/users/{users[CAST['tess'][0]]}"
-        ada.call("PUT", path, 200, json={"role": "super_admin"})
+        with Listening(tess) as stream:
+            ada.call("PUT", path, 200, json={"role": "super_admin"})
+            assert stream.ended.wait(6) and stream.clean_end
         assert tess.call("GET", "/api/issues", 403)["reason"] == "second_factor_enrolment_required"
         enrol(world, client=tess)
         tess.call("GET", "/api/issues", 200)

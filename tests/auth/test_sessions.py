@@ -53,6 +53,8 @@ def test_changing_ones_own_password_ends_ones_other_sessions(world: World) -> No
     here.call("POST", "/api/auth/password", 204, json={"current_password": PASSWORD, "new_password": NEW})
 
     assert alive(here) and not alive(there)
+    changed = world.history(audit=True)[-1]
+    assert (changed.actor_name, changed.note) == ("Tess Ngo", "tess@helpdesk.example (password)")
     token.call("GET", "/api/issues", 200)
     email = "tess@helpdesk.example"
     world.anonymous().call("POST", "/api/auth/login", 401, json={"email": email, "password": PASSWORD})

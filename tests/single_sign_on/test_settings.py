@@ -10,6 +10,8 @@ from textwrap import dedent
 import pytest
 
 from issue_tracker import settings as settings_module
+from issue_tracker.actor import command_line
+from issue_tracker.auth.invitations import invite
 from issue_tracker.auth.single_sign_on.client import ProviderClient
 from issue_tracker.auth.single_sign_on.errors import ProviderFailed
 from issue_tracker.settings import Settings, SettingsError
@@ -114,6 +116,10 @@ def test_only_break_glass_accounts_can_use_passwords(world: World) -> None:
     made = ada.call("POST", "/api/users", 201, json=nina)
     assert made["invitation_url"] is None
     ada.call("POST", f"/api/users/{made['user_id']}/invitation", 400)
+    with world.database.write() as tx:  # as if invited before passwords were disabled
+        token = invite(tx, command_line("tests"), made["user_id"]).token
+    form = {"token": token, "password": "staple battery horse"}
+    assert world.anonymous().post("/invitation", data=form).status_code == 403
     assert ada.call("POST", "/api/users", 201, json={**nina, "email": "root@helpdesk.example"})["invitation_url"]
     ada.call("PUT", f"/api/users/{made['user_id']}", 200, json={"password": "staple battery horse"})
     assert login(world.anonymous(), "nina", "staple battery horse") == 401
