@@ -1,5 +1,7 @@
 """The clock of the machine runs ahead for some days, and is then corrected: nothing waits for that long."""
 
+from issue_tracker.clock import now
+from issue_tracker.retention import Retention
 from tests.alerts.feeds.supplier import Poller, given_feed, statuspage, supplier_page
 from tests.alerts.test_alerts import statuses
 from tests.alerts.test_receivers import given_receiver, send
@@ -28,6 +30,18 @@ def test_a_confirmation_does_not_last(world: World) -> None:
     ada.call("POST", "/api/webhooks", 201, json=webhook)
     world.clock.advance(days=-AHEAD)
     assert ada.call("POST", "/api/webhooks", 403, json=webhook)["reason"] == "confirmation_required"
+
+
+def test_an_unused_session_ends(world: World) -> None:
+    world.clock.advance(days=AHEAD)
+    tess = world.client("tess")
+    tess.call("GET", "/api/auth/session", 200)
+    world.clock.advance(days=-AHEAD)
+    Retention(world.database, world.server.settings).prune(now())
+    world.clock.advance(hours=11)
+    tess.call("GET", "/api/auth/session", 200)
+    world.clock.advance(hours=12)
+    tess.call("GET", "/api/auth/session", 401)
 
 
 def test_feeds_are_polled(world: World) -> None:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, not_, select
+from sqlalchemy import Connection, delete, not_, select, update
 
 from issue_tracker.actor import Actor, Role
 from issue_tracker.auth.sessions import REMEMBERED, alive_sessions, token_hash
+from issue_tracker.clock import SKEW
 from issue_tracker.database.pruning import delete_piece
 from issue_tracker.database.tables import sessions, users
 from issue_tracker.events.catalog import Change, EventType
@@ -41,7 +42,9 @@ def end_oldest_sessions(tx: Connection, actor: Actor, *, most: int, at: datetime
 def prune_sessions(tx: Connection, settings: Settings, at: datetime) -> int:
     """Deletes a batch of the sessions that expired more than REMEMBERED before an instant.
 
-    Returns their number; 0 if none are left.
+    Those that were used later than at this instant, because the clock was wrong, are considered used at it, so that
+    the idle limit ends them. Returns the number of deleted sessions; 0 if none are left.
     """
+    tx.execute(update(sessions).where(sessions.c.used_at > at + SKEW).values(used_at=at))
     ended = not_(alive_sessions(settings, at - REMEMBERED))
     return delete_piece(tx, sessions.c.id, ended)
