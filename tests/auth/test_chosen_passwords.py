@@ -264,5 +264,7 @@ def test_pages_lead_to_the_form_and_back(world: World, given: str) -> None:
     changed = client.post("/password", data=form | {"current_password": GIVEN})
     assert (changed.status_code, changed.headers["Location"]) == (303, "/matrix?status=new")
     assert client.get("/matrix?status=new").status_code == 200
+    form |= {"current_password": CHOSEN, "new_password": f"{CHOSEN}, again", "next": "//elsewhere.example"}
+    assert client.post("/password", data=form).headers["Location"] == "/start"
     again = client.get("/password")
     assert (again.status_code, again.headers["Location"]) == (303, "/account")

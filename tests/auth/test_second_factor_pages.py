@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.auth.factors import App, enrol
+from tests.auth.factors import TOTP, App, enrol
 from tests.clients import Client
 from tests.engines import decided_in_python
 from tests.server import serving
@@ -108,6 +108,19 @@ def test_a_user_who_needs_a_factor_sets_it_up_at_the_sign_in(world: World) -> No
         [factor] = re.findall(r"/factors/(\d+)/remove", page.text)
         refused = client.post(f"/account/security/factors/{factor}/remove", data=around)
         assert refused.status_code == 400 and "needs a second factor" in refused.text
+
+
+def test_no_new_factor_leads_to_another_site(world: World) -> None:
+    tess = world.client("tess")
+    elsewhere = {"_csrf": tess.headers["X-CSRF-Token"], "next": "//elsewhere.example"}
+    for name, status in (("Phone", 200), ("Tablet", 303)):
+        made = tess.call("POST", TOTP, 201, json={"name": name})
+        form = elsewhere | {"id": str(made["id"]), "code": App(made["secret"], []).code(world)}
+        done = tess.post("/account/security/totp/verify", data=form)
+        assert done.status_code == status and "elsewhere" not in done.text + done.headers.get("Location", "")
+    out = tess.post("/logout", data=elsewhere)
+    assert out.headers["Location"] == "/login" and "Clear-Site-Data" in out.headers
+    assert "issue_tracker_session=; Path=/; Max-Age=0" in out.headers["Set-Cookie"]
 
 
 def test_a_page_resets_the_factors_of_another_user(world: World) -> None:

@@ -197,7 +197,7 @@ def test_signing_out_ends_the_session_on_the_server(world: World) -> None:
     response = client.post("/api/auth/logout")
 
     assert response.status_code == 204
-    assert "Max-Age=0" in response.headers["Set-Cookie"]
+    assert "Max-Age=0" in response.headers["Set-Cookie"] and "Clear-Site-Data" in response.headers
     again = world.anonymous()
     again.cookies.set("issue_tracker_session", cookie)
     assert again.get("/api/auth/session").status_code == 401
