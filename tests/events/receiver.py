@@ -59,6 +59,16 @@ def dripping(seconds: float) -> Response:
     return response
 
 
+def endless(body: bytes) -> Response:
+    """Responds with 200 and the beginning of a body that never ends."""
+
+    def response(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" + body)
+        request.rfile.read(1)  # until the client closes the connection
+
+    return response
+
+
 def silent(request: BaseHTTPRequestHandler) -> None:
     """Closes without a response."""
     request.close_connection = True

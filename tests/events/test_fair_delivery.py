@@ -89,6 +89,25 @@ def test_ten_receivers_that_never_respond_delay_no_other(
         held.set()
 
 
+def test_an_unforeseen_failure_does_not_end_a_worker(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, failed = delivery.claim_due_deliveries, threading.Event()
+
+    def failing_once(*given: Any, **named: Any) -> Any:
+        if not failed.is_set():
+            failed.set()
+            raise ZeroDivisionError
+        return claim(*given, **named)
+
+    monkeypatch.setattr(delivery, "claim_due_deliveries", failing_once)
+    monkeypatch.setattr(delivery, "POLL_SECONDS", 0.05)
+    webhook_for(world.client("ada"), receiver.url)
+    world.given_issue("VPN")
+    with running(world):
+        until(lambda: len(receiver.messages) == 1, 8)
+
+
 def test_certificates_are_loaded_once_and_only_for_https(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise ten simultaneous first messages load the certificates ten times, which takes seconds on a
     busy machine.

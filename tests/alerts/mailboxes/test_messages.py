@@ -1,14 +1,22 @@
 """How single messages are found, moved and identified, and what does not delay the others."""
 
 import imaplib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from imapclient import IMAPClient
 
+from issue_tracker.alerts.mailboxes.stored import ClaimedMailbox
+from issue_tracker.alerts.polling import poller
 from tests.alerts.mail.sending import message
 from tests.alerts.mailboxes.server import Poller, given_mailbox, health, mail_server
 from tests.alerts.test_alerts import listed
+from tests.waiting import eventually
 from tests.world import World
 
 
@@ -78,3 +86,66 @@ def test_a_message_that_the_server_does_not_return_is_flagged(
             person.uid("STORE", str(broken), "-FLAGS", r"\Flagged")
         assert [poller.poll(minutes) for minutes in (1, 2, 4)] == [1, 1, 1] and mail.count("FLAGGED") == 0
         assert poller.poll(8) == 1 and mail.count("FLAGGED") == 1 and health(world)["failure"] is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_polling_goes_on_after_an_unforeseen_failure(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poller, "INTERVAL_SECONDS", 0.05)
+    with mail_server(tmp_path) as mail:
+        given_mailbox(world, mail)
+        mail.deliver(message("DOWN: Cable"))
+        failing = Poller(world, mail, poll_mailboxes=True)
+        claim, failed = failing.polls.claim, threading.Event()
+
+        def failing_once(*given: Any) -> ClaimedMailbox | None:
+            if not failed.is_set():
+                failed.set()
+                raise LookupError
+            return claim(*given)
+
+        monkeypatch.setattr(failing.polls, "claim", failing_once)
+        thread = threading.Thread(target=failing.polling.run, daemon=True)
+        thread.start()
+        try:
+            eventually(lambda: failing.counted("taken") == 1)
+        finally:
+            failing.polling.close()
+            thread.join(20)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_what_precedes_the_encryption_is_discarded(world: World, tmp_path: Path) -> None:
+    """Somebody between the two adds a response, which the server would have sent after the user has signed in."""
+    with mail_server(tmp_path) as mail, injecting(mail.starttls_port, b"* BYE injected\r\n") as port:
+        given_mailbox(world, mail, port=port, security="starttls")
+        mail.deliver(message("DOWN: Cable"))
+        own = Poller(world, mail)
+        assert own.poll(0) == 1 and own.counted("taken") == 1 and health(world)["failure"] is None
+
+
+@contextmanager
+def injecting(target: int, added: bytes) -> Iterator[int]:
+    """Forwards a connection, with `added` after the response to STARTTLS. Yields the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(20)
+
+        def forward(source: socket.socket, to: socket.socket) -> None:
+            with suppress(OSError):
+                while content := source.recv(65536):
+                    to.sendall(content + added if content[:2] != b"* " and b" OK " in content[:12] else content)
+                to.shutdown(socket.SHUT_WR)
+
+        def serve() -> None:
+            client, _ = listening.accept()
+            with client, socket.create_connection(("127.0.0.1", target)) as server:
+                back = threading.Thread(target=forward, args=(server, client), daemon=True)
+                back.start()
+                forward(client, server)
+                back.join(20)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(20)
