@@ -4,6 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import TextClause, text
 
 from issue_tracker.database import migrate
+from issue_tracker.database.engine import Database
 from issue_tracker.settings import Settings
 from tests.clients import get
 from tests.database.killing import Migrating
@@ -172,6 +174,11 @@ def test_commands_of_this_program_work_on_the_next_schema(admin_url: str, upgrad
         server.wait_until_ready()
     finally:
         server.kill()
+    # What a migration declared says nothing about a version that something else has set.
+    with closing(Database(Settings(database_url=admin_url))) as database, database.write() as tx:
+        tx.execute(text(f"UPDATE alembic_version SET version_num = '{NEXT}'"))
+    refused = run("user", "list", database_url=admin_url)
+    assert refused.returncode == 1 and f"This database is newer ({NEXT}) than this program" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,20 @@ def logged(server: ServeProcess, event: str) -> int:
     return server.log.read_text().count(f'"event": "{event}"')
 
 
-def test_new_processes_may_be_slow_to_start_and_then_serve_and_stop(start: Start) -> None:
+def test_new_processes_may_be_slow_to_start_and_then_serve_and_stop(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As with a quarter of a core: the processes are stopped as soon as they exist, for longer than some supervisors
-    wait. Afterwards they report metrics, for which the library decides during its import, and end with their parent.
+    wait. Afterwards they report metrics, for which the library decides during its import, are replaced if they hang,
+    and end with their parent.
     """
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if '--multiprocessing-fork' not in sys.orig_argv:\n"
+        "    from issue_tracker.cli import supervisor\n"
+        "    supervisor.SILENT_CHECKS = 12\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with new_interpreters():
         server = start(METRICS="1")
     eventually(lambda: len(processes(server)) == 2, 60)
@@ -65,6 +75,11 @@ def test_new_processes_may_be_slow_to_start_and_then_serve_and_stop(start: Start
     eventually(lambda: logged(server, "server process started") == 2, 60)
     assert processes(server) == first and logged(server, "server process ended") == 0
     assert 'issue_tracker_requests_total{method="GET",route="/readyz"' in get(f"{server.url}/metrics").text
+    hanging = first.pop()
+    os.kill(hanging, signal.SIGSTOP)
+    eventually(lambda: logged(server, "server process started") == 3, 60)
+    assert logged(server, "server process hangs") == 1 and not running(hanging)
+    first = processes(server)
     server.process.terminate()
     assert server.process.wait(30) == 0
     assert not any(running(pid) for pid in first) and "Traceback" not in server.log.read_text()

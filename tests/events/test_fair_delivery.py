@@ -11,7 +11,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from issue_tracker.events import delivery
+from issue_tracker.events import claims, delivery
 from issue_tracker.events.delivery import Deliverer
 from issue_tracker.events.slots import PER_WEBHOOK, TIMED_OUT_TOTAL, TOTAL, Slots
 from issue_tracker.outbound import requests as outbound
@@ -92,7 +92,7 @@ def test_ten_receivers_that_never_respond_delay_no_other(
 def test_an_unforeseen_failure_does_not_end_a_worker(
     world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim, failed = delivery.claim_due_deliveries, threading.Event()
+    claim, failed = claims.claim_due_deliveries, threading.Event()
 
     def failing_once(*given: Any, **named: Any) -> Any:
         if not failed.is_set():
