@@ -54,6 +54,19 @@ def test_an_address_that_cannot_be_used_is_reported(admin_url: str, workers: str
     )
 
 
+def test_the_port_that_the_mail_command_cannot_use_is_reported(admin_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for mail_port, metrics_port, what in (
+            (port, 0, "Mail cannot be received"),
+            (free_port(), port, "Metrics cannot be served"),
+        ):
+            arguments = ("mail", "--port", str(mail_port))
+            ended = run(*arguments, database_url=admin_url, LOG_LEVEL="error", MAIL_METRICS_PORT=str(metrics_port))
+            said = f"issue-tracker: {what} on 127.0.0.1:{port}: Address already in use.\n"
+            assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("command", ["worker", "mail"])
 def test_a_signal_stops_a_command_with_success(admin_url: str, command: str, number: int) -> None:

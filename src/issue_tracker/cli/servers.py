@@ -254,7 +254,11 @@ def mail(database_url: str | None, host: str | None, port: int | None, protocol:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
         await listener.start(bound_sockets(loaded.mail_host, loaded.mail_port))
         if loaded.mail_metrics_port:
-            start_http_server(loaded.mail_metrics_port, loaded.mail_host, registry)
+            try:
+                start_http_server(loaded.mail_metrics_port, loaded.mail_host, registry)
+            except OSError as error:
+                where = f"{loaded.mail_host}:{loaded.mail_metrics_port}"
+                raise CommandError(f"Metrics cannot be served on {where}: {error.strerror or error}.") from None
         _announce(f"Receiving alerts by {loaded.mail_protocol.upper()} on {loaded.mail_host}:{loaded.mail_port}.")
         await stopping.wait()
         await listener.stop()
