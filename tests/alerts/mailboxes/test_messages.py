@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from imapclient import IMAPClient
@@ -14,7 +15,7 @@ from imapclient import IMAPClient
 from issue_tracker.alerts.mailboxes.stored import ClaimedMailbox
 from issue_tracker.alerts.polling import poller
 from tests.alerts.mail.sending import message
-from tests.alerts.mailboxes.server import Poller, given_mailbox, health, mail_server
+from tests.alerts.mailboxes.server import USER, Poller, given_mailbox, health, mail_server, mailbox
 from tests.alerts.test_alerts import listed
 from tests.waiting import eventually
 from tests.world import World
@@ -123,6 +124,42 @@ def test_what_precedes_the_encryption_is_discarded(world: World, tmp_path: Path)
         mail.deliver(message("DOWN: Cable"))
         own = Poller(world, mail)
         assert own.poll(0) == 1 and own.counted("taken") == 1 and health(world)["failure"] is None
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_reason_of_a_failed_sign_in_is_reported(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_server(tmp_path) as mail:
+        receiver_id = given_mailbox(world, mail)
+        where, own = f"127.0.0.1:{mail.tls_port}", Poller(world, mail)
+
+        def failure(command: str, error: Exception | None = None, **change: Any) -> Any:
+            with monkeypatch.context() as server:
+                if error is not None:
+                    server.setattr(imaplib.IMAP4, command, Mock(side_effect=error))
+                if command == "login":
+                    server.setattr(IMAPClient, "has_capability", lambda *_: False)
+                path = f"/api/alert-receivers/{receiver_id}/mailbox"
+                world.client("ada").call("PUT", path, 200, json=mailbox(mail, **change))
+                assert own.poll(0) == 1
+                if error is not None and command == "login":
+                    getattr(imaplib.IMAP4, command).assert_called_once_with(USER, change["password"])
+            return health(world)["failure"]
+
+        refused = f"{where} does not accept the user name and the password."
+        later = f"{where} cannot check the user name and the password at present."
+        for error, sentence in (
+            (imaplib.IMAP4.error("[AUTHENTICATIONFAILED] no"), refused),
+            (
+                imaplib.IMAP4.error("[UNAVAILABLE] later"),
+                f"{where} cannot check the user name and the password at present.",
+            ),
+            (imaplib.IMAP4.abort("EOF"), later),
+        ):
+            assert failure("authenticate", error) == sentence
+            assert failure("login", error, password="plain") == sentence
+        assert failure("login") == f"{where} accepts only user names and passwords of ASCII characters."
 
 
 @contextmanager

@@ -162,16 +162,24 @@ def opened(mailbox: MailboxSettings, password: str, settings: Settings) -> Itera
             client.logout()
     except Unreachable as failed:
         raise PollFailed(f"{where} cannot be read: {failed}.") from None
-    except LoginError:
+    except LoginError as refused:
         # The response may quote the command.
         what = "password" if token is None else "access token"
+        if isinstance(refused.__context__, imaplib.IMAP4.abort) or _UNAVAILABLE in str(refused):
+            raise PollFailed(f"{where} cannot check the user name and the {what} at present.") from None
         raise PollFailed(f"{where} does not accept the user name and the {what}.") from None
+    except UnicodeEncodeError:
+        # Its message quotes a character of the password.
+        raise PollFailed(f"{where} accepts only user names and passwords of ASCII characters.") from None
     except _FAILURES as failed:
         raise PollFailed(f"{where} cannot be read ({type(failed).__name__}: {shown(str(failed))}).") from None
     finally:
         if stream is not None:
             stream.close()
 
+
+_UNAVAILABLE = "[UNAVAILABLE]"
+"""The response code of a server that cannot reach its directory of users (RFC 5530)."""
 
 _FAILURES = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AssertionError, AttributeError, RecursionError)
 """What imaplib and IMAPClient raise for the responses of a server that refuses something, or is broken or hostile."""
