@@ -69,6 +69,12 @@ def endless(body: bytes) -> Response:
     return response
 
 
+def truncated(request: BaseHTTPRequestHandler) -> None:
+    """Responds with 200, and closes before the end of the body."""
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx")
+    request.close_connection = True
+
+
 def silent(request: BaseHTTPRequestHandler) -> None:
     """Closes without a response."""
     request.close_connection = True

@@ -94,6 +94,11 @@ def test_only_the_beginning_of_a_response_is_read(ada: Client, receiver: Receive
     done = _only_delivery(ada, path)
     assert done["state"] == "delivered" and done["attempts"][0]["duration_ms"] < 1000
     assert 600 < len(done["attempts"][0]["answer"]) <= 2048 and done["attempts"][0]["answer"][:2] == "x\ufffd"
+    receiver.response = responses.truncated
+    ada.call("POST", f"{path}/test", 202)
+    deliverer.deliver_due()
+    [attempt] = ada.call("GET", f"{path}/deliveries", 200)["items"][0]["attempts"]
+    assert (attempt["code"], attempt["error"]) == (200, None), "the status is the outcome, whatever follows"
 
 
 def test_410_disables_the_webhook(ada: Client, receiver: Receiver, deliverer: Deliverer) -> None:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from issue_tracker.actor import command_line
 from issue_tracker.issues import operations
 from issue_tracker.issues.queries.issue import get_issue_head
+from issue_tracker.server import workers
 from issue_tracker.settings import Settings
 from tests.clients import Client, get
 from tests.engines import decided_in_python
@@ -93,6 +95,14 @@ def test_requests_beyond_the_queue_length_are_refused(world: World) -> None:
         assert refused(server, "queue_full") == 1 and not any(future.done() for future in sent)
     assert [future.result().status_code for future in sent] == [200, 200, 200], "what waited is answered"
     world.client("tess").call("GET", "/api/issues/Too%20much", 404)
+
+
+@decided_in_python
+def test_requests_whose_threads_hang_are_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with busy(world) as (_, _, sent):
+        monkeypatch.setattr(workers, "RESPONSE_SECONDS", 0)
+        assert [one.result(20).status_code for one in sent] == [503] * len(sent)
+    assert world.client("tess").call("GET", "/api/issues/Held", 200)["description"].startswith("changed by ")
 
 
 @decided_in_python
