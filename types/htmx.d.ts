@@ -31,6 +31,7 @@ interface Window {
 interface DocumentEventMap {
   "htmx:before:request": HtmxEvent;
   "htmx:before:response": HtmxEvent;
+  "htmx:after:request": HtmxEvent;
   "htmx:before:swap": HtmxEvent;
   "htmx:after:swap": HtmxEvent;
   "htmx:finally:request": HtmxEvent;

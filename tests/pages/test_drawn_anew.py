@@ -104,6 +104,17 @@ def test_many_changes_of_one_request_cause_few_layouts(world: World, browse: Bro
     expect(page.locator("#picked")).to_have_text("60 selected")
     assert count("RecalcStyleCount") - before < 30
 
+    # The browser inserts a button for another form in a time that grows with the number of buttons.
+    world.client("omar").call("PUT", "/api/issues/Slow mail", 200, json={"description": "It is the relay."})
+    page.get_by_role("button", name="Show 1 update").click()
+    expect(page.locator("#updates")).to_be_hidden()
+    expect(page.locator("#picked")).to_have_text("60 selected")
+    assert (
+        page.locator("#results button").evaluate_all("(all) => all.filter((each) => each.form.id === 'change')") == []
+    )
+    page.locator(".status").first.click()
+    expect(page.locator("#status-menu")).to_be_visible()
+
 
 COUNT_SEARCHES = """() => {
   globalThis.searches = 0;
