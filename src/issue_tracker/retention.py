@@ -41,7 +41,7 @@ LOCK = 0x69747265746E
 """PostgreSQL advisory lock for one piece: one process deletes at a time. SQLite has only one writer anyway."""
 
 MAIL_DAYS = 30
-"""Number of days for which accepted e-mail messages are remembered. Mail servers retry for days, not weeks."""
+"""Number of days for which accepted email messages are remembered. Mail servers retry for days, not weeks."""
 
 UNRECORDED = (
     "sessions",
@@ -49,7 +49,7 @@ UNRECORDED = (
     "sign-in challenges",
     "sign-ins under way",
     "passkey challenges",
-    "identities of e-mail messages",
+    "identities of email messages",
     "presence",
 )
 """Kinds of rows that expire by design; deleting them records no event."""
@@ -148,7 +148,7 @@ def _kinds(settings: Settings, at: datetime) -> dict[str, Prune]:
         "sign-in challenges": partial(prune_challenges, at=at),
         "sign-ins under way": partial(prune_flows, at=at),
         "passkey challenges": partial(prune_spent, at=at),
-        "identities of e-mail messages": partial(prune_mails, before=at - timedelta(days=MAIL_DAYS)),
+        "identities of email messages": partial(prune_mails, before=at - timedelta(days=MAIL_DAYS)),
         "presence": partial(prune_presence, at=at),
     }
     if days := settings.delivery_retention_days:

@@ -121,7 +121,7 @@ def test_an_easily_guessed_password_is_rejected_everywhere(world: World, setter:
         elif what.startswith(("common", "the product")):
             assert "one of the most common passwords" in said, what
         else:
-            assert "must not be the name or the e-mail address" in said, what
+            assert "must not be the name or the email address" in said, what
     with world.database.read() as tx:
         hashes = list(tx.execute(select(users.c.password_hash)).scalars())
     assert not any(verify_password(stored, password) for stored in set(hashes) for password in REFUSED.values())

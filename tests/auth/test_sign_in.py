@@ -17,7 +17,7 @@ from tests.server import serving
 from tests.world import CAST, PASSWORD, World
 
 TESS = {"email": "tess@helpdesk.example", "password": PASSWORD}
-WRONG = {"detail": "The e-mail address or the password is wrong."}
+WRONG = {"detail": "The email address or the password is wrong."}
 
 
 def sign_in(world: World, **changes: Any) -> httpx.Response:

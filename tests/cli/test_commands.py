@@ -75,7 +75,7 @@ def test_every_command_has_a_help_text_with_an_explanation() -> None:
         (["serve", "--port", "99999"], "ISSUE_TRACKER_PORT is not valid"),
         (["serve", "--workers", "0"], "ISSUE_TRACKER_WORKERS is not valid"),
         (["serve", "--public-url", "issues.example.com"], "ISSUE_TRACKER_PUBLIC_URL must be like https://"),
-        (["user", "add", "nope", "--name", "x", "--role", "technician"], "EMAIL must be an e-mail address."),
+        (["user", "add", "nope", "--name", "x", "--role", "technician"], "EMAIL must be an email address."),
         (["user", "add", "a@b.example", "--name", " ", "--role", "technician"], "--name must not be blank."),
         (
             ["user", "add", "a@b.example", "--name", "Ada\u2028Lund", "--role", "technician"],

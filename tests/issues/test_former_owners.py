@@ -62,7 +62,7 @@ def test_the_present_owner_can_be_set_again_and_no_other_former_technician(
     ):
         refused = tess.call(method, target, 400, json=body | OMAR)
         assert refused["errors"] == [
-            {"field": "owner", "message": "there is no technician with the e-mail address “omar@helpdesk.example”"}
+            {"field": "owner", "message": "there is no technician with the email address “omar@helpdesk.example”"}
         ]
     tess.call("PUT", "/api/issues/Fault", 200, json={"owner": None})
     tess.call("PUT", "/api/issues/Fault", 400, json=OMAR)

@@ -1,4 +1,4 @@
-"""The page of a receiver of e-mail: it is created, its patterns are tried and saved, and a message opens an issue."""
+"""The page of a receiver of email: it is created, its patterns are tried and saved, and a message opens an issue."""
 
 import pytest
 from playwright.sync_api import expect

@@ -45,7 +45,7 @@ def sign_in(
 
 
 def who(client: Client) -> str | None:
-    """Returns the e-mail address of the user whose session the browser has."""
+    """Returns the email address of the user whose session the browser has."""
     response = client.get("/api/auth/session")
     return None if response.status_code == 401 else str(response.json()["user"]["email"])
 

@@ -10,7 +10,7 @@ from issue_tracker_client.spelling import several
 
 class Fields(TypedDict, total=False):
     """The fields of an issue other than its name and description. A missing field or None leaves the value unchanged;
-    an empty text or list clears it. `owner` is the e-mail address of a technician. Each reference has the keys
+    an empty text or list clears it. `owner` is the email address of a technician. Each reference has the keys
     `system`, `key` and optionally `url`. Raises Misuse for a `next_update_at` without a time zone.
     """
 
@@ -39,7 +39,7 @@ class Filter(TypedDict, total=False):
     matching assignments. `open` is True for assignments that are neither resolved nor closed, False for the others.
     `search` is a literal part of the name or description; `words` must all occur, each in the name, the description or
     the name of an affected company. `changed_since` is the `position` of a list from `poll_issues`: all issues that
-    were changed since then. `owner` is an e-mail address, `me` or `none`; `overdue` is True for issues whose next
+    were changed since then. `owner` is an email address, `me` or `none`; `overdue` is True for issues whose next
     update is overdue; `unmoved_days` finds unfinished issues unchanged for so many days. `include="details"` sets more
     fields of assignments. `sort` is `name`, `updated_at`, `created_at` or `open_count`, with a leading `-` for
     descending order, or `attention`. Raises InvalidQuery for an unsupported status and for a position from before the

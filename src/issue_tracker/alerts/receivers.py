@@ -2,7 +2,7 @@
 
 A receiver of the kind `feed` has no URL: the server polls its feed. For the others, the secret is a part of the URL,
 because most senders can be configured only with a URL. Only its hash is stored. A receiver sees all companies, and acts
-under its own name. A receiver of e-mail may have a mailbox (`mailboxes`) in addition to its address.
+under its own name. A receiver of email may have a mailbox (`mailboxes`) in addition to its address.
 """
 
 import secrets
@@ -253,7 +253,7 @@ def _require_usable(
 
 
 def _new_secret(kind: Kind) -> str:
-    """Returns a new secret; as a part of an e-mail address, it must be insensitive to case."""
+    """Returns a new secret; as a part of an email address, it must be insensitive to case."""
     return secrets.token_hex(20) if kind is Kind.EMAIL else secrets.token_urlsafe(24)
 
 

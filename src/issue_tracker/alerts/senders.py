@@ -52,7 +52,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_message(kind: Kind, content: bytes, mapping: GenericMapping | None = None) -> list[Received]:
-    """Returns the alerts in a message that is not an e-mail. `mapping` is for the kind `generic`.
+    """Returns the alerts in a message that is not an email. `mapping` is for the kind `generic`.
 
     Raises Invalid, with a sentence that quotes nothing from the message, if it does not have the format.
     """

@@ -1,4 +1,4 @@
-"""Mailboxes of receivers of e-mail over HTTP: they are tried, set and removed."""
+"""Mailboxes of receivers of email over HTTP: they are tried, set and removed."""
 
 from typing import Annotated, Any
 
@@ -79,7 +79,7 @@ MAIL_RECEIVER_EXAMPLE: dict[str, Any] = RECEIVER_EXAMPLE | {"name": "RMM", "kind
     transaction=False,
 )
 def put_mailbox(request: Request, id: int, body: NewMailbox) -> Response:
-    """Give a receiver of e-mail a mailbox, or change it. The server polls it immediately."""
+    """Give a receiver of email a mailbox, or change it. The server polls it immediately."""
     return json_response(store_mailbox(request, id, body))
 
 

@@ -205,7 +205,7 @@ def create_receiver(request: Request, body: NewReceiver) -> Response:
     example={"message": MAIL_EXAMPLE},
 )
 def try_message(request: Request, body: PatternTrial) -> Response:
-    """Try patterns on an e-mail message, and the rules on its alert. Nothing is changed."""
+    """Try patterns on an email message, and the rules on its alert. Nothing is changed."""
     return json_response(try_patterns(request.tx, request.actor, body.receiver, body.patterns, body.message))
 
 
@@ -261,7 +261,7 @@ def address(request: Request, receiver: Receiver, secret: str) -> str:
 
 
 def mail_address(request: Request, receiver: Receiver, secret: str) -> str | None:
-    """Returns the e-mail address of a receiver of e-mail; None for another kind of receiver."""
+    """Returns the email address of a receiver of email; None for another kind of receiver."""
     domain = request.settings.mail_domain or urlsplit(request.settings.public_url).hostname
     return f"{secret}@{domain}" if receiver.kind is Kind.EMAIL else None
 

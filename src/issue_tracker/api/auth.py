@@ -38,7 +38,7 @@ PasswordText = Annotated[str, Meta(max_length=1024, examples=["correct horse bat
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True):
-    """The e-mail address and the password of a user."""
+    """The email address and the password of a user."""
 
     email: Annotated[str, Meta(max_length=254, examples=["tess@helpdesk.example"])]
     password: PasswordText

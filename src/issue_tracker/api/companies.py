@@ -138,7 +138,7 @@ def match_companies(request: Request, body: NamesToMatch) -> Response:
     """Find out which companies are meant by entered or pasted names. Nothing is changed.
 
     Give either `text` or `names`. The names in a text are separated by lines, commas, semicolons or tabs, and may have
-    bullets, numbers or the marks of quoted e-mail. Archived companies are not found.
+    bullets, numbers or the marks of quoted email. Archived companies are not found.
     """
     if (body.text is None) == (body.names is None):
         raise Invalid.of([FieldError(name, "exactly one of text and names is required") for name in ("text", "names")])

@@ -81,7 +81,7 @@ class IssueQuery(msgspec.Struct, kw_only=True):
         SearchText,
         Meta(
             max_length=254,
-            description="Only issues that this technician owns, entirely or for a company: an e-mail address, or `me`. "
+            description="Only issues that this technician owns, entirely or for a company: an email address, or `me`. "
             "`none`: only issues without an owner.",
         ),
     ] = ""
@@ -193,7 +193,7 @@ def _owner_of(request: Request, owner: str) -> int | None:
     for user in list_technicians(request.tx, request.actor):
         if key(user.email) == key(owner):
             return user.user_id
-    raise InvalidQuery.field("owner", "must be the e-mail address of a technician, me or none")
+    raise InvalidQuery.field("owner", "must be the email address of a technician, me or none")
 
 
 def history_of(request: Request) -> str:

@@ -1,4 +1,4 @@
-"""Changing the e-mail address of an account."""
+"""Changing the email address of an account."""
 
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import IntegrityError

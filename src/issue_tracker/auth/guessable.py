@@ -17,7 +17,7 @@ def is_common(password: str) -> bool:
 
 
 def is_personal(password: str, email: str, name: str) -> bool:
-    """Returns whether the password is the name, the e-mail address or its local part, ignoring case and punctuation."""
+    """Returns whether the password is the name, the email address or its local part, ignoring case and punctuation."""
     bare = _bare(password)
     return bool(bare) and bare in {_bare(name), _bare(email), _bare(email.partition("@")[0])}
 

@@ -56,12 +56,12 @@ def normalized(password: str) -> str:
 
 
 def hash_new_password(password: Password, *, email: str, name: str, field: str = "password") -> str:
-    """Returns the hash of a new password for the user with this e-mail address and name.
+    """Returns the hash of a new password for the user with this email address and name.
 
     Raises Invalid for `field` if the password is one of these. Slow by design: never call it inside a transaction.
     """
     if is_personal(password, email, name):
-        raise Invalid.field(field, "must not be the name or the e-mail address of the user")
+        raise Invalid.field(field, "must not be the name or the email address of the user")
     return hash_password(password)
 
 

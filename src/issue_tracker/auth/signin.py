@@ -28,9 +28,9 @@ from issue_tracker.events.record import record
 from issue_tracker.names import key
 from issue_tracker.settings import Settings
 
-WRONG = "The e-mail address or the password is wrong."
+WRONG = "The email address or the password is wrong."
 WRONG_OR_PROVIDER = (
-    "The e-mail address or the password is wrong, or the account has no password: sign in with an identity provider."
+    "The email address or the password is wrong, or the account has no password: sign in with an identity provider."
 )
 """Used, like the sentence above, for every account alike, if few accounts have a password."""
 
@@ -72,7 +72,7 @@ class Visitor(msgspec.Struct, frozen=True):
 def sign_in(
     database: Database, settings: Settings, keyring: Keyring, email: str, password: str, visitor: Visitor
 ) -> SignedIn:
-    """Starts a session for a correct e-mail address and password. Ends the session that it replaces, and excess ones.
+    """Starts a session for a correct email address and password. Ends the session that it replaces, and excess ones.
 
     Runs its own transactions, because the password is hashed between them. Raises SecondFactorRequired for a correct
     pair if a second step is needed, TooManyAttempts, TooBusy, and Unauthenticated for any incorrect pair: an unknown

@@ -25,7 +25,7 @@ from issue_tracker.errors import TooManyAttempts
 from issue_tracker.settings import Settings
 
 UNKNOWN = "an unknown address"
-"""The audit's name for an e-mail address that belongs to no account."""
+"""The audit's name for an email address that belongs to no account."""
 
 
 class Attempt(msgspec.Struct, frozen=True):

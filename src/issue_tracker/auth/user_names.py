@@ -1,4 +1,4 @@
-"""The names of users: e-mail addresses, and display names that imitate no other user."""
+"""The names of users: email addresses, and display names that imitate no other user."""
 
 import re
 
@@ -11,7 +11,7 @@ from issue_tracker.new_names import Kind, find_look_alikes, require_visible
 
 
 class Email(str):
-    """An e-mail address, spelled as it was entered. Two addresses are equal if their `names.key` is."""
+    """An email address, spelled as it was entered. Two addresses are equal if their `names.key` is."""
 
     __slots__ = ()
 
@@ -28,7 +28,7 @@ def parse_email(text: str) -> Email:
     if len(address) > 254 or not re.fullmatch(
         r"[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+", address
     ):
-        raise ValueError("must be an e-mail address")
+        raise ValueError("must be an email address")
     return Email(parse_name(address))
 
 
@@ -47,7 +47,7 @@ def require_own_look(tx: Connection, name: DisplayName, user_id: int | None = No
     """Raises Invalid for a name that looks like another user's, active or not.
 
     Different people may really have the same name, so with `shared`, for super admins, an equal name is accepted; the
-    history then shows their e-mail addresses. A name that only looks the same is never accepted.
+    history then shows their email addresses. A name that only looks the same is never accepted.
     """
     require_visible("name", name)
     ids = find_look_alikes(tx, Kind.USER, name, other_than=user_id)

@@ -227,7 +227,7 @@ def worker(database_url: str | None) -> None:
 @click.option("--port", type=int, help="The port to listen on.  [8025]")
 @click.option("--protocol", type=click.Choice(["lmtp", "smtp"]), help="The protocol.  [lmtp]")
 def mail(database_url: str | None, host: str | None, port: int | None, protocol: str | None) -> None:
-    """Receive alerts by e-mail from a mail server, for receivers of e-mail only."""
+    """Receive alerts by email from a mail server, for receivers of email only."""
     # Imported here, because only this command needs them.
     import asyncio  # noqa: PLC0415 - slow to load
 

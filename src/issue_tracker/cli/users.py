@@ -96,7 +96,7 @@ def user_add(
 @user.command(name="list")
 @database_option
 def user_list(database_url: str | None) -> None:
-    """List all users: e-mail address, role, state and name, separated by tabs.
+    """List all users: email address, role, state and name, separated by tabs.
 
     The state is `active`, `disabled` or, for an active one, `service account`.
     """

@@ -1,10 +1,10 @@
-"""Extracts company names from a pasted text, such as an e-mail, a spreadsheet or a list in a ticket."""
+"""Extracts company names from a pasted text, such as an email, a spreadsheet or a list in a ticket."""
 
 import re
 from collections.abc import Callable, Iterator
 
 _MARKER = re.compile(
-    r"""(?: [>|]                              # the quotation of an e-mail
+    r"""(?: [>|]                              # the quotation of an email
           | [-*+•‣◦·–—○●▪☐☑✓✔] (?=\s|\[)      # a bullet
           | \[[ xX]?\]                        # a checkbox
           | \(?\d{1,4}[.):] (?=\s)            # a number
@@ -20,7 +20,7 @@ def split_names(text: str, known: Callable[[str], bool], is_name: Callable[[str]
     """Yields the distinct names in a text, in order.
 
     Lines, tabs and semicolons separate names; commas do, too, except inside a `known` name such as “Smith, Jones &
-    Co.”. Bullets, numbers, checkboxes, quotation marks and the marks of quoted e-mail are removed. A line that
+    Co.”. Bullets, numbers, checkboxes, quotation marks and the marks of quoted email are removed. A line that
     `is_name` remains whole, as does a part of one: forms write names in lines, and a name may begin like an item of a
     list.
     """

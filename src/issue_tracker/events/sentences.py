@@ -95,7 +95,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by(self) -> str:
-        """The actor's name, followed by the e-mail address if the name alone is ambiguous."""
+        """The actor's name, followed by the email address if the name alone is ambiguous."""
         return f"{self.actor} ({self.account.email})" if self.account and self.account.needed else self.actor
 
 
@@ -160,7 +160,7 @@ def entries_of(
 
 class Existing(msgspec.Struct, frozen=True):
     """The ids of issues and companies in a history that still exist, so that their names become links, and the names
-    of owners by their e-mail addresses.
+    of owners by their email addresses.
     """
 
     issues: set[int]

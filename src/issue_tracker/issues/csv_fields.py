@@ -46,7 +46,7 @@ def read_fields(cells: Mapping[str, str]) -> WrittenFields:
 
 def comparable(column: str, value: Any) -> Any:
     """Returns the value of a column in a form that is equal for all values that mean the same, such as tags in another
-    order, or an e-mail address in another case.
+    order, or an email address in another case.
     """
     if column == "owner":
         return key(value)

@@ -44,7 +44,7 @@ class IssueFields(GivenFields[User], frozen=True, kw_only=True):
 
 
 class WrittenFields(GivenFields[str], frozen=True, kw_only=True):
-    """The values in a body or a file, in which `owner` is the e-mail address of a technician."""
+    """The values in a body or a file, in which `owner` is the email address of a technician."""
 
     def resolved(self, tx: Connection, actor: Actor) -> IssueFields:
         """Returns the values for operations. Raises Invalid for an owner who is unknown."""

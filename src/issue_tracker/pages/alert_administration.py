@@ -39,7 +39,7 @@ KINDS = {
     Kind.UPTIME_KUMA: "Uptime Kuma",
     Kind.HEALTHCHECKS: "Healthchecks",
     Kind.GENERIC: "Any JSON",
-    Kind.EMAIL: "E-mail",
+    Kind.EMAIL: "Email",
     Kind.FEED: "Status feed",
 }
 OPERATORS = {Operator.IS: "=", Operator.IS_NOT: "!=", Operator.LIKE: "~", Operator.NOT_LIKE: "!~"}
@@ -200,7 +200,7 @@ def _created(rule: StoredRule, outcomes: list[AlertOutcome]) -> Flash:
 
 
 def _show_address_once(request: Request, receiver: Receiver, secret: str) -> Response:
-    """Returns a redirect that shows the address for the settings of the sender: an e-mail address, or else a URL."""
+    """Returns a redirect that shows the address for the settings of the sender: an email address, or else a URL."""
     shown = mail_address(request, receiver, secret) or address(request, receiver, secret)
     text = "The address of the receiver, for the settings of its sender, contains a secret. It is shown only once:"
     return redirect(HERE, flash_cookie(request, Flash(text, secret=shown)))

@@ -1,4 +1,4 @@
-"""The page of a receiver of e-mail, for super admins: its patterns, which can be tried before they are saved."""
+"""The page of a receiver of email, for super admins: its patterns, which can be tried before they are saved."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ EXAMPLE = "From: rmm@example.com\nSubject: DOWN: Line down\n\nCompany: Contoso\n
 
 @routes.get(f"{HERE}/{{id}}")
 def show_receiver(request: Request, id: int, form: FormView | None = None, trial: MailTrial | None = None) -> Response:
-    """Shows the patterns of a receiver of e-mail, with the last message that it processed."""
+    """Shows the patterns of a receiver of email, with the last message that it processed."""
     receiver = receiver_of_kind(request, id, Kind.EMAIL)
     patterns = receiver.patterns or MailPatterns()
     typed: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The page of the mailbox of a receiver of e-mail, for super admins. The mailbox is tried before it is saved."""
+"""The page of the mailbox of a receiver of email, for super admins. The mailbox is tried before it is saved."""
 
 from typing import Any
 

@@ -24,7 +24,7 @@ def render(text: str) -> Markup:
 
 @lru_cache(maxsize=256)
 def plain(text: str) -> str:
-    """Returns the text of an update without Markdown, for an e-mail: paragraphs, lists with dashes, links followed by
+    """Returns the text of an update without Markdown, for an email: paragraphs, lists with dashes, links followed by
     their URLs.
     """
     lines: list[str] = []

@@ -4,7 +4,7 @@ A page differs in its input, a form with its CSRF token in the field `_csrf`, an
 handler is `def handler(request: Request, form: Form, <segments of the path>) -> Response`; only POST handlers have
 `form`. A page with parameters declares them in a struct, as its optional argument `query`. Other parameters are
 rejected, because a filter that is ignored would show too much; but pages that declare none or a LinkQuery ignore them,
-because e-mail and other systems add parameters to links in order to track them.
+because email and other systems add parameters to links in order to track them.
 
 A form is declared once. The page that shows the form has an optional argument of type `FormView`; the handler that
 receives the form names that page in `shown_by`. If the handler rejects the form, the page is shown again with the

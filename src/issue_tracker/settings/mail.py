@@ -1,4 +1,4 @@
-"""Settings of `issue-tracker mail`, which receives alerts by e-mail."""
+"""Settings of `issue-tracker mail`, which receives alerts by email."""
 
 from typing import Annotated
 
@@ -27,13 +27,13 @@ class MailSettings(AlertSettings, frozen=True, kw_only=True):
         str,
         Meta(
             pattern="^[a-z0-9.-]*$",
-            description="The domain in the addresses of receivers of e-mail. By default it is the host of the public "
+            description="The domain in the addresses of receivers of email. By default it is the host of the public "
             "URL.",
         ),
     ] = ""
     mail_bytes: Annotated[
         int,
-        Meta(ge=10_000, le=100_000_000, description="The size of an e-mail message in bytes; larger ones are refused."),
+        Meta(ge=10_000, le=100_000_000, description="The size of an email message in bytes; larger ones are refused."),
     ] = 5_000_000
     mail_connections: Annotated[
         int, Meta(ge=1, le=10_000, description="How many connections `issue-tracker mail` has open at the same time.")

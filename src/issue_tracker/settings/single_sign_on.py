@@ -24,7 +24,7 @@ class SingleSignOnSettings(AccountSettings, frozen=True, kw_only=True):
     break_glass_accounts: Annotated[
         str,
         Meta(
-            description="E-mail addresses, comma-separated, of the accounts that always sign in with a password. "
+            description="Email addresses, comma-separated, of the accounts that always sign in with a password. "
             "No identity provider is linked to them by address or changes their role.",
         ),
     ] = ""

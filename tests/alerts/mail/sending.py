@@ -83,7 +83,7 @@ def listening(world: World, protocol: str = "lmtp", **settings: Any) -> Iterator
 
 
 def given_mail_receiver(world: World, name: str = "RMM", **more: Any) -> str:
-    """Creates a receiver of e-mail, and returns its address."""
+    """Creates a receiver of email, and returns its address."""
     made = world.client("ada").call("POST", "/api/alert-receivers", 201, json={"name": name, "kind": "email", **more})
     address: str = made["mail_address"]
     return address

@@ -1,4 +1,4 @@
-"""Alerts by e-mail, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
+"""Alerts by email, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
 
 import time
 from collections.abc import Iterator

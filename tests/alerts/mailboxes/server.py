@@ -175,7 +175,7 @@ def mailbox(server: MailServer, **more: Any) -> dict[str, Any]:
 
 
 def given_mailbox(world: World, server: MailServer, **more: Any) -> int:
-    """Creates a receiver of e-mail with a mailbox on the server."""
+    """Creates a receiver of email with a mailbox on the server."""
     given_mail_receiver(world)
     receiver_id: int = world.client("ada").call("GET", "/api/alert-receivers", 200)["items"][0]["id"]
     path = f"/api/alert-receivers/{receiver_id}/mailbox"

@@ -26,7 +26,7 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), help="The maximum nu
 @GROUP
 @EXCEPT
 @click.option("--severity", multiple=True, help="Issues of this severity; may be repeated.")
-@click.option("--owner", help="Issues of this technician: an e-mail address, `me` or `none`.")
+@click.option("--owner", help="Issues of this technician: an email address, `me` or `none`.")
 @click.option("--tag", help="Issues with this tag.")
 @click.option("--reference", metavar="KEY", help="Issues with this key in another system.")
 @click.option("--overdue", is_flag=True, help="Issues whose next update is overdue.")

@@ -1,6 +1,6 @@
 """A small mail server that accepts only alerts, over LMTP or SMTP, based on aiosmtpd.
 
-A recipient is accepted only if its address contains the secret of an active receiver of e-mail: nothing is relayed or
+A recipient is accepted only if its address contains the secret of an active receiver of email: nothing is relayed or
 queued. A message is acknowledged after its transaction has been committed. A message that was not acknowledged is sent
 again by the mail server, and recognized if it was committed.
 """
@@ -67,7 +67,7 @@ class MailMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._total = Metric(
             "issue_tracker_mails",
-            "E-mail messages and recipients, by result.",
+            "Email messages and recipients, by result.",
             ["result"],
             registry=registry,
         )

@@ -1,4 +1,4 @@
-"""Parses e-mail messages (RFC 5322, MIME), including malformed and hostile ones.
+"""Parses email messages (RFC 5322, MIME), including malformed and hostile ones.
 
 Only the beginning of a message is parsed, and only the beginning of each header is decoded, so that the costs of a
 message from an unknown sender are limited. Attachments are ignored.
@@ -27,7 +27,7 @@ MOST_MULTIPARTS = 100
 """Maximum number of parts that contain parts: the parser passes each line through all open ones."""
 
 UNSUITABLE = frozenset(("idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"))
-"""Codecs of Python that are not character sets of e-mail; some are slow, or decode to invalid Unicode."""
+"""Codecs of Python that are not character sets of email; some are slow, or decode to invalid Unicode."""
 
 LONGEST_HEADERS = 64 * 1024
 LONGEST_HEADER = 2000
@@ -36,7 +36,7 @@ LONGEST_TEXT = 100_000
 _FAILURES = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 """Exceptions that the standard library raises for malformed headers and parts, although it should collect defects."""
 
-_NO_MESSAGE = "This is not an e-mail message: it has no headers."
+_NO_MESSAGE = "This is not an email message: it has no headers."
 
 _end_of_headers = re.compile(rb"\r?\n\r?\n")
 _header = re.compile(rb"(?:From [^\n]*\n)?[A-Za-z0-9][A-Za-z0-9-]*[ \t]*:")

@@ -1,4 +1,4 @@
-"""Processes an e-mail message for a receiver exactly once, however often it is delivered."""
+"""Processes an email message for a receiver exactly once, however often it is delivered."""
 
 from datetime import datetime
 from enum import StrEnum

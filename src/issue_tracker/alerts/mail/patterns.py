@@ -1,4 +1,4 @@
-"""Patterns: what a receiver extracts from the subject and the text of an e-mail message.
+"""Patterns: what a receiver extracts from the subject and the text of an email message.
 
 They are regular expressions of RE2, which matches any expression in linear time: the messages come from untrusted
 senders (docs/decisions/0032).

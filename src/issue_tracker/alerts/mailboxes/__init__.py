@@ -1,1 +1,1 @@
-"""Mailboxes that the server polls over IMAP for receivers of e-mail (docs/decisions/0034-mailboxes.md)."""
+"""Mailboxes that the server polls over IMAP for receivers of email (docs/decisions/0034-mailboxes.md)."""

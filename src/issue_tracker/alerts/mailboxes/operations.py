@@ -14,7 +14,7 @@ from issue_tracker.events.catalog import EventType
 def set_mailbox(
     tx: Connection, actor: Actor, keyring: Keyring, receiver_id: int, mailbox: MailboxSettings, password: str | None
 ) -> Receiver:
-    """Gives a receiver of e-mail a mailbox, or changes it. It is polled immediately.
+    """Gives a receiver of email a mailbox, or changes it. It is polled immediately.
 
     Without a password, the stored one remains, unless the server, the user name, the token endpoint or the client
     changes. Raises NotFound, Invalid, ConfirmationRequired, and Forbidden.

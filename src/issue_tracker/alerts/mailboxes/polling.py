@@ -60,7 +60,7 @@ class MailboxPolls:
         self._count = count
         self._mails = prometheus_client.Counter(
             "issue_tracker_mailbox_mails",
-            "E-mail messages in mailboxes, by result.",
+            "Email messages in mailboxes, by result.",
             ["receiver", "result"],
             registry=registry,
         )

@@ -27,7 +27,7 @@ class ScimName(ComplexAttribute):
 
 
 class ScimEmail(ComplexAttribute):
-    """An e-mail address of a person."""
+    """An email address of a person."""
 
     value: str | None = None
     """The address."""

@@ -58,7 +58,7 @@ def end_provider_sessions(
     tx: Connection, issuer: str, *, subject: str | None, session: str | None, until: datetime
 ) -> list[str]:
     """Ends the sessions that have ended at their provider and were started until an instant: those of one provider
-    session, or all of a subject. Returns the e-mail addresses of their users.
+    session, or all of a subject. Returns the email addresses of their users.
 
     Sign-ins of them that wait for the second step end, too. They come first, so that one whose second step is just
     being taken has become a session.

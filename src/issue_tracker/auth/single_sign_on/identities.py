@@ -1,7 +1,7 @@
 """Linked identities: an account here has any number of identities at identity providers.
 
 An identity is an issuer and a subject, which a provider never reassigns to another person (OpenID Connect Core, section
-2). An e-mail address does not qualify: it may change, and be reassigned.
+2). An email address does not qualify: it may change, and be reassigned.
 """
 
 from datetime import datetime

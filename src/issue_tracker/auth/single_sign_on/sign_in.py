@@ -147,7 +147,7 @@ def _found_or_created(tx: Connection, actor: Actor, settings: Settings, signed: 
     """
     provider, person = signed.provider, signed.person
     if person.email is None:
-        raise SignInRefused(NO_ACCOUNT, "the identity is unknown, and its e-mail address is missing or not verified")
+        raise SignInRefused(NO_ACCOUNT, "the identity is unknown, and its email address is missing or not verified")
     credentials = find_credentials(tx, person.email)
     if credentials is None:
         if not provider.create_accounts:

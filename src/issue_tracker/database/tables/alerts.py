@@ -68,7 +68,7 @@ alert_receivers = Table(
     Column("active", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("last_received_at", Instant),
-    # The beginning of the last e-mail message, as text, to try patterns on.
+    # The beginning of the last email message, as text, to try patterns on.
     Column("last_message", Text),
     sqlite_autoincrement=True,
 )
@@ -128,7 +128,7 @@ alert_mailboxes = Table(
     Index("ix_alert_mailboxes_due_at", "due_at"),
 )
 
-# Processed e-mail messages, each identified by one or more digests, so that none is processed twice.
+# Processed email messages, each identified by one or more digests, so that none is processed twice.
 received_mails = Table(
     "received_mails",
     metadata,

@@ -13,7 +13,7 @@ from issue_tracker.new_names import Kind
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The account of an actor: the user's id and e-mail address.
+    """The account of an actor: the user's id and email address.
 
     `needed` says that the name alone is ambiguous: another user's name looks the same, or the actor has a different
     name now.
@@ -45,7 +45,7 @@ def accounts_of(tx: Connection, actors: Collection[EventActor]) -> dict[EventAct
 
 
 def names_of(tx: Connection, emails: Collection[str]) -> dict[str, str]:
-    """Returns the present names of the users with these e-mail addresses, by address. Leaves out users who have no
+    """Returns the present names of the users with these email addresses, by address. Leaves out users who have no
     account any more, and names that several users have.
     """
     if not emails:

@@ -1,7 +1,7 @@
 """The state of each issue (with its assignments), update and company equals the fold of its events.
 
 Descriptions are not compared, because their events do not contain the new text; neither are owners, whose events
-contain an e-mail address.
+contain an email address.
 """
 
 from collections.abc import Iterator

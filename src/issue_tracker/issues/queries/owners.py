@@ -101,7 +101,7 @@ def _technicians(limited: bool) -> Prepared:
 
 
 Emails = Mapping[int, str]
-"""E-mail addresses of technicians by user id."""
+"""Email addresses of technicians by user id."""
 
 
 def emails_of(tx: Connection, actor: Actor) -> Emails:
@@ -115,7 +115,7 @@ def _share(one: frozenset[int] | None, other: frozenset[int] | None) -> bool:
 
 
 def find_owner(tx: Connection, actor: Actor, email: str) -> User:
-    """Returns the user with this e-mail address, of those in list_technicians. Raises Invalid for `owner`.
+    """Returns the user with this email address, of those in list_technicians. Raises Invalid for `owner`.
 
     The user may still be an owner without being an active technician any more: an operation refuses such a user with
     `require_technician` only if it changes the owner.
@@ -133,4 +133,4 @@ def require_technician(owner: User) -> None:
 
 
 def _no_technician(email: str) -> Invalid:
-    return Invalid.field("owner", f"there is no technician with the e-mail address “{email}”")
+    return Invalid.field("owner", f"there is no technician with the email address “{email}”")
