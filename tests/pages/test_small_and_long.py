@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import ViewportSize, expect
 
 from tests.chromium import WIDE, ready
+from tests.company_access.limits import limit
 from tests.pages.axe import violations
 from tests.pages.conftest import NARROW, Browse, without_updates
 from tests.world import World
@@ -161,6 +162,13 @@ def test_right_to_left_names_are_isolated(world: World, browse: Browse) -> None:
         shown = page.locator(place).filter(has_text=name).first
         expect(shown).to_have_css("direction", "rtl")
         expect(shown).to_have_css("unicode-bidi", "isolate")
+
+    limit(world, HEBREW, "Contoso", who="omar")
+    ada, access = world.client("ada"), {"companies": [HEBREW, "Contoso"]}
+    mapping = {"source": "scim", "group": "helpdesk", "role": "technician", "company_access": access}
+    ada.call("POST", "/api/group-mappings", 201, json=mapping)
+    for path in ("/admin/users", "/admin/group-mappings"):
+        assert f"<bdi>{HEBREW}</bdi>" in ada.get(path).text, path
 
 
 def test_a_truncated_name_shows_its_beginning(world: World, browse: Browse) -> None:
