@@ -137,3 +137,4 @@ def test_patterns_are_expanded_to_names() -> None:
     assert renewed("Fibre cut", at) == "Fibre cut 2026-11-26"
     assert renewed("Patch day 2026-10-27, north", at) == "Patch day 2026-11-26, north"
     assert renewed("x" * 255, at) == "x" * 244 + " 2026-11-26"
+    assert renewed("x" * 242 + "👩\u200d🚒" * 3, at) == "x" * 242 + "👩 2026-11-26", "an accepted name"

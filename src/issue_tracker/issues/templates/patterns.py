@@ -21,4 +21,7 @@ def renewed(name: str, at: datetime) -> str:
     without one, the date is appended.
     """
     date = f"{at:%Y-%m-%d}"
-    return _DATE.sub(date, name) if _DATE.search(name) else f"{name[: NAME_LIMIT - len(date) - 1]} {date}"
+    if _DATE.search(name):
+        return _DATE.sub(date, name)
+    # A joiner at the end of a name that is cut off has nothing to join, so that a new name must not contain it.
+    return name[: NAME_LIMIT - len(date) - 1].rstrip("\u200c\u200d") + f" {date}"
