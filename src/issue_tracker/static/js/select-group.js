@@ -37,7 +37,8 @@ async function select(choice) {
     const excepted = all(`${FORM} [name=exclude]:checked`, document, HTMLInputElement);
     for (const { value } of excepted) members.delete(value.toLowerCase());
     const found = boxes().filter((box) => members.has(companyOf(box)));
-    // All are looked at before one is changed: otherwise, the browser computes the styles of all rows for each of them.
+    // Which ones are visible is found out before one is checked: otherwise, the browser computes the styles of all rows
+    // again for each of them.
     for (const box of found.filter((each) => each.checkVisibility())) box.checked = true;
     showCount();
     if (!found.some((box) => box.checked)) toast(`No company of ${name} is shown here.`);
