@@ -47,6 +47,11 @@ def test_a_passkey_is_set_up_when_required_and_signs_in(world: World, chromium: 
         page.get_by_role("button", name="Add a passkey").click()
         expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
         assert violations(page) == []
+        # They can be printed, without what can only be pressed.
+        page.emulate_media(media="print")
+        expect(page.locator(".secret")).to_be_visible()
+        expect(page.locator(":is(a, button):visible")).to_have_count(0)
+        page.emulate_media(media="screen")
         page.get_by_role("link", name="I have saved them").click()
         page.wait_for_url("**/matrix")
 
