@@ -81,6 +81,9 @@ def test_a_browser_is_remembered_for_one_user_by_its_own_cookie(world: World) ->
     world.clock.advance(seconds=60)
     second_step(there, first_step(there), tess.code(world), remember_browser=True)
     first_step(world.anonymous(cookies={"issue_tracker_device": "x" * 43}))
+    world.clock.advance(seconds=60)
+    second_step(plain := world.anonymous(), first_step(plain), tess.code(world))
+    first_step(plain)
     # A user who renews it here renews it neither in other browsers nor for other users of this one.
     world.clock.advance(days=world.server.settings.remembered_browser_days)
     second_step(here, first_step(here), tess.code(world), remember_browser=True)

@@ -1,5 +1,6 @@
 """The limits of passkeys: throttling, counters, whose they are, and sign-in without passwords."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -34,6 +35,10 @@ def test_attempts_with_passkeys_are_limited_like_those_with_passwords(world: Wor
     # A correct one resets the count of this place, which is known from now on.
     for status in (*[401] * (limit - 1), 200, *[401] * limit, 429):
         visitor.call("POST", SIGN_IN, status, json=answer(visitor, key, wrong=status == 401))
+    world.clock.advance(minutes=site.settings.sign_in_window_minutes)
+    form = answer(visitor, key)
+    done = visitor.post("/login/passkey", data=form | {"credential": json.dumps(form["credential"])})
+    assert done.status_code == 303 and "__Host-issue_tracker_device=" in done.headers["Set-Cookie"]
 
 
 def test_confirmations_with_passkeys_are_limited_for_their_user(world: World, site: Server) -> None:

@@ -31,7 +31,7 @@ def answer(page: httpx.Response, code: str, method: str = "totp", **more: str) -
 def signing_in(client: Client, who: str = "tess", **more: str) -> httpx.Response:
     page = client.post("/login", data={"email": CAST[who][0], "password": PASSWORD, "next": "/matrix", **more})
     assert page.status_code == 200 and "<h1>Second step</h1>" in page.text
-    assert "issue_tracker_session" not in client.cookies
+    assert "issue_tracker_session" not in page.headers.get("Set-Cookie", "")
     return page
 
 
@@ -49,6 +49,8 @@ def test_the_second_step_leads_to_the_page_of_the_first(world: World) -> None:
     other = world.anonymous()
     done = other.post(SECOND, data=answer(signing_in(other), app.codes[0], "recovery"))
     assert done.status_code == 303 and other.get("/matrix").status_code == 200
+    assert other.cookies["issue_tracker_device"], "it is recognized, but needs the second step again"
+    signing_in(other)
 
 
 def test_an_expired_sign_in_starts_again(world: World) -> None:

@@ -46,7 +46,9 @@ def test_signing_in_returns_the_user_the_csrf_token_and_the_expiry(world: World)
 @decided_in_python
 def test_the_cookie_is_hidden_from_scripts_and_other_sites(world: World) -> None:
     world.clock.freeze(datetime(2025, 1, 4, 10, 15, tzinfo=UTC))
-    name, *attributes = sign_in(world).headers["Set-Cookie"].split("; ")
+    signed_in = sign_in(world)
+    name, *attributes = signed_in.headers["Set-Cookie"].split("; ")
+    assert signed_in.headers["Cache-Control"] == "no-store"
     assert name.startswith("issue_tracker_session=") and len(name) > 60
     assert set(attributes) == {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"}
 
