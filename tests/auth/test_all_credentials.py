@@ -96,6 +96,11 @@ def test_all_credentials_are_listed_and_revoked_in_one_place(world: World) -> No
     assert ada.call("POST", f"{ALL}/revoke", 200, json=body) == {"revoked": 2}
     assert ada.call("POST", f"{ALL}/revoke", 200, json=body) == {"revoked": 0}
     tess.call("GET", "/api/issues", 401)
+    world.client("omar")
+    world.clock.advance(hours=13)
+    ada = world.client("ada")
+    left = ada.call("GET", ALL, 200, params={"kind": "session"})["items"]
+    assert [session["user"]["name"] for session in left] == ["Ada Lund"], "the others have expired"
     first.call("GET", "/api/issues", 401)
     second.call("GET", "/api/issues", 200)
     recorded = [(event.type, event.note) for event in world.history(audit=True)]
@@ -114,6 +119,10 @@ def test_browsers_are_listed_and_forgotten_in_the_same_place(world: World) -> No
         tx.execute(sign_in_devices.update().values(second_factor_until=world.clock.now() + timedelta(days=30)))
     (found,) = ada.call("GET", ALL, 200, params={"kind": "browser"})["items"]
     assert found["expires_at"] is not None and found["created_at"] is None
+    with world.database.write() as tx:
+        tx.execute(sign_in_devices.update().values(second_factor_until=world.clock.now()))
+    (found,) = ada.call("GET", ALL, 200, params={"kind": "browser"})["items"]
+    assert found["expires_at"] is None, "it was remembered until now"
     other = ada.call("GET", ALL, 200, params={"kind": "browser", "userId": found["user"]["user_id"] + 1})
     assert other["total"] == 0
     assert f'value="{found["id"]}"' in ada.get("/admin/credentials").text

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from issue_tracker.auth import token_use
+from issue_tracker.auth.token_networks import accepts
 from issue_tracker.database.tables import tokens
 from issue_tracker.events import deferred
 from issue_tracker.settings import Settings
@@ -45,6 +46,12 @@ def test_a_token_is_accepted_only_from_its_networks(world: World) -> None:
         assert (status(world, anywhere), status(world, anywhere, ELSEWHERE)) == (200, 200)
     event = next(event for event in world.history(audit=True) if event.type == "token.created")
     assert event.note == "monitoring (networks: 127.0.0.1/32, 2001:db8::/32)"
+    # Sockets for both protocols write IPv4 addresses in this way; the address of a client may also be unknown.
+    assert [accepts("192.0.2.0/24", text) for text in ("::ffff:192.0.2.7", "::ffff:192.0.3.7", "")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_use_from_elsewhere_is_audited_and_refused_like_an_unknown_token(

@@ -145,7 +145,9 @@ def test_groups_never_demote_the_last_super_admin(world: World, fake: FakeProvid
 def test_a_break_glass_account_keeps_its_role(world: World, fake: FakeProvider) -> None:
     """Whatever applies groups, including SCIM."""
     given_mapping(world, "visitors", "member")
-    ada = account(world, "ada@helpdesk.example")
+    ada, omar = (account(world, f"{who}@helpdesk.example") for who in ("ada", "omar"))
+    # The last super admin would remain one in any case.
+    world.client("ada").call("PUT", f"/api/users/{omar['user_id']}", 200, json={"role": "super_admin"})
     with world.database.write() as tx:
         apply_groups(tx, command_line("scim"), world.server.settings, ada["user_id"], "fake", ["visitors"])
     assert account(world, "ada@helpdesk.example")["role"] == "super_admin"
@@ -206,6 +208,7 @@ def test_of_several_providers_the_last_sign_in_counts(world: World, fake: FakePr
     sign_in(world, fake, groups=["visitors"])
     tess = account(world, "tess@helpdesk.example")
     assert (tess["role"], tess["access_source"]) == ("member", "fake")
+    assert account(world, "omar@helpdesk.example")["access_source"] is None
     for of_running_session, role in ((True, "member"), (False, "technician")):
         with world.database.write() as tx:
             of_real = command_line("real"), world.server.settings, tess["user_id"], "real", ["/helpdesk"]
