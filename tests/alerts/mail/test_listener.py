@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from issue_tracker.alerts.mail import listener, operations
+from issue_tracker.errors import Invalid
 from tests.alerts.mail.sending import SENDER, Listening, given_mail_receiver, listening, message, send
 from tests.alerts.test_alerts import listed, statuses
 from tests.engines import decided_in_python
@@ -198,6 +201,24 @@ def test_hostile_messages_do_no_harm(world: World, logged: Logged) -> None:
     assert "Traceback" not in logged.text
     names = {alert["issue"] for alert in listed(world)}
     assert {"Line down", "<script>alert(1)</script>"} <= names
+
+
+@decided_in_python
+def test_a_message_is_tried_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A concurrent change may be the reason why it cannot be stored."""
+    address, receive, failures = given_mail_receiver(world), operations.receive_mail, [Invalid("changed")]
+
+    def failing(*given: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return receive(*given, **named)
+
+    monkeypatch.setattr(listener, "receive_mail", failing)
+    with listening(world) as mail:
+        assert mail.send(address, message()) == (250, "2.0.0 Message taken")
+        failures += [Invalid("changed")] * 2
+        assert mail.send(address, message()) == (550, "5.6.0 changed") and failures == []
+        assert (mail.counted("taken"), mail.counted("refused")) == (1, 1)
 
 
 @decided_in_python

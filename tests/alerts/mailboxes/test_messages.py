@@ -12,8 +12,11 @@ from unittest.mock import Mock
 import pytest
 from imapclient import IMAPClient
 
+from issue_tracker.alerts.mail import operations
+from issue_tracker.alerts.mailboxes import polling
 from issue_tracker.alerts.mailboxes.stored import ClaimedMailbox
 from issue_tracker.alerts.polling import poller
+from issue_tracker.errors import Invalid
 from tests.alerts.mail.sending import message
 from tests.alerts.mailboxes.server import USER, Poller, given_mailbox, health, mail_server, mailbox
 from tests.alerts.test_alerts import listed
@@ -81,6 +84,18 @@ def test_a_message_that_the_server_does_not_return_is_flagged(
         assert poller.poll(2) == 1 and [alert["issue"] for alert in listed(world)] == ["Cable 2"]
         assert mail.count("FLAGGED UNSEEN") == 1 and health(world)["failure"] is None
         assert (poller.counted("refused"), poller.counted("taken")) == (1, 1)
+
+        # A concurrent change may be the reason why a message cannot be stored, so it is tried twice.
+        receive, failures = operations.receive_mail, [Invalid("changed")]
+
+        def failing(*given: Any, **named: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return receive(*given, **named)
+
+        monkeypatch.setattr(polling, "receive_mail", failing)
+        mail.deliver(message("DOWN: Cable 3"))
+        assert poller.poll() == 1 and poller.counted("taken") == 2 and failures == []
 
         # A person has it processed again, and no other message follows.
         with mail.folder() as person:
