@@ -74,6 +74,13 @@ def test_a_cell_has_a_description(world: World, browse: Browse) -> None:
     expect(tip).to_contain_text("Slow mail")
     expect(tip).to_contain_text("Owner\nnone", use_inner_text=True)
 
+    # A pointer that rests on a cell opens no dialog if the session has ended.
+    page.context.clear_cookies()
+    page.keyboard.press("Escape")
+    moved.hover()
+    expect(tip).to_have_text("Sign in to use the issue tracker.")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
 
 def test_the_matrix_counts_like_the_list(world: World, browse: Browse) -> None:
     scene(world)

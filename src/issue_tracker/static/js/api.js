@@ -58,9 +58,10 @@ export class RequestError extends Error {
  * @param {string} url
  * @param {URLSearchParams | object} [body] a form, or an object to send as JSON
  * @param {Record<string, string>} [headers]
+ * @param {{ prompt: boolean }} [session] whether to let the user sign in if the session has ended
  * @returns {Promise<{ data: any }>} the decoded response
  */
-export async function send(method, url, body, headers = {}) {
+export async function send(method, url, body, headers = {}, { prompt } = { prompt: true }) {
   for (let attempt = 0; ; attempt += 1) {
     const requestId = newRequestId();
     ownRequests.add(requestId);
@@ -76,7 +77,7 @@ export async function send(method, url, body, headers = {}) {
       },
       body: encode(body),
     });
-    if (response.status === 401 && (await signIn())) continue;
+    if (response.status === 401 && prompt && (await signIn())) continue;
     if (response.status === 403 && attempt === 0 && (await renewToken())) continue;
     // A proxy may have replaced the id.
     ownRequests.add(response.headers.get("X-Request-ID") ?? requestId);

@@ -92,7 +92,9 @@ async function speak(cell) {
   if (!element || !place || document.querySelector("dialog[open], :popover-open")) return;
   try {
     const headers = { Accept: "text/html", "X-Fragment": "1" };
-    const { data } = await send("GET", `/matrix/cell?${new URLSearchParams({ on: place.on })}`, undefined, headers);
+    // A pointer that rests on a cell must not open the dialog for signing in.
+    const url = `/matrix/cell?${new URLSearchParams({ on: place.on })}`;
+    const { data } = await send("GET", url, undefined, headers, { prompt: false });
     if (state.cell !== cell) return;
     element.innerHTML = data;
   } catch (error) {
