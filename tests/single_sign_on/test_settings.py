@@ -119,6 +119,7 @@ def test_only_break_glass_accounts_can_use_passwords(world: World) -> None:
     with world.database.write() as tx:  # as if invited before passwords were disabled
         token = invite(tx, command_line("tests"), made["user_id"]).token
     form = {"token": token, "password": "staple battery horse"}
+    assert world.anonymous().get("/invitation", params={"token": token}).status_code == 403
     assert world.anonymous().post("/invitation", data=form).status_code == 403
     assert ada.call("POST", "/api/users", 201, json={**nina, "email": "root@helpdesk.example"})["invitation_url"]
     ada.call("PUT", f"/api/users/{made['user_id']}", 200, json={"password": "staple battery horse"})

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from issue_tracker.api.auth import PasswordChange, checked_new_password, sign_in_cookies, visitor_of
@@ -13,6 +14,7 @@ from issue_tracker.auth.passwords import Password, hash_new_password
 from issue_tracker.auth.sessions import csrf_token
 from issue_tracker.auth.signin import SecondStep, after_first_step
 from issue_tracker.auth.single_sign_on.break_glass import may_use_password
+from issue_tracker.auth.users import User
 from issue_tracker.clock import now
 from issue_tracker.http.identity import Access
 from issue_tracker.http.request import Request
@@ -48,7 +50,7 @@ def show_invitation(request: Request, form: FormView | None = None, query: Token
     """Shows the form for the link of an invitation. The page is the same for all invalid links."""
     form = form or FormView({"token": query.token})
     token = form.values["token"]
-    user = invitations.find_invited(request.tx, token, now())
+    user = _invited(request, request.tx, token)
     return bare_page(request, "auth/invitation.html", form=form, token=token, user=user)
 
 
@@ -57,9 +59,7 @@ def accept(request: Request, form: Form) -> Response:
     """Sets the password and signs in. Nothing is hashed for an invalid link."""
     body = form.read(form.fields("token", "password"), Acceptance)
     with request.read() as tx:
-        user = invitations.find_invited(tx, body.token, now())
-    if not may_use_password(request.settings, user.email):
-        raise InvitationRefused
+        user = _invited(request, tx, body.token)
     fresh = hash_new_password(body.password, email=user.email, name=user.name)
     with request.write() as tx:
         at = now()
@@ -68,6 +68,14 @@ def accept(request: Request, form: Form) -> Response:
     if isinstance(outcome, SecondStep):
         return second_step_page(request, outcome.challenge, outcome.methods)
     return redirect(home_of(user.role), *sign_in_cookies(request, outcome))
+
+
+def _invited(request: Request, tx: Connection, token: str) -> User:
+    """Returns the user whom a link invites. Raises InvitationRefused, also if passwords were disabled since."""
+    user = invitations.find_invited(tx, token, now())
+    if not may_use_password(request.settings, user.email):
+        raise InvitationRefused
+    return user
 
 
 @routes.get("/password", before_password_change=True)
