@@ -1,7 +1,9 @@
 """Alerts by email, sent with a real client over LMTP and SMTP, are opened, repeated, cleared, refused and ignored."""
 
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -222,7 +224,7 @@ def test_a_message_is_tried_twice(world: World, monkeypatch: pytest.MonkeyPatch)
 
 
 @decided_in_python
-def test_connections_have_limits(world: World) -> None:
+def test_connections_have_limits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     address = given_mail_receiver(world)
     with listening(world, mail_connections=2) as mail:
         first, second = mail.client(), mail.client()
@@ -234,3 +236,16 @@ def test_connections_have_limits(world: World) -> None:
         first.quit()
         second.quit()
         assert mail.send(address, message())[0] == 250
+    # A line without an end is not buffered without limit.
+    with listening(world, mail_bytes=10_000) as mail, socket.create_connection(("127.0.0.1", mail.port), 20) as endless:
+        with pytest.raises(ConnectionError):
+            endless.sendall(b"x" * 20_000_000)
+        assert mail.send(address, message("DOWN: Other line"))[0] == 250
+    monkeypatch.setattr(listener, "SESSION_SECONDS", 0.2)
+    with (
+        listening(world) as mail,
+        socket.create_connection(("127.0.0.1", mail.port), 20) as idle,
+        suppress(ConnectionError),
+    ):
+        while idle.recv(1000):
+            pass
