@@ -183,10 +183,17 @@ def injecting(target: int, added: bytes) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(20)
 
+        requested = threading.Event()
+
         def forward(source: socket.socket, to: socket.socket) -> None:
             with suppress(OSError):
                 while content := source.recv(65536):
-                    to.sendall(content + added if content[:2] != b"* " and b" OK " in content[:12] else content)
+                    if content.endswith(b" STARTTLS\r\n"):
+                        requested.set()
+                    elif requested.is_set() and content.endswith(b"\r\n"):
+                        requested.clear()
+                        content += added
+                    to.sendall(content)
                 to.shutdown(socket.SHUT_WR)
 
         def serve() -> None:

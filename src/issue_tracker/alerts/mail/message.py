@@ -70,7 +70,7 @@ def read_mail(content: bytes, *, null_sender: bool = False) -> Mail:
 
     Raises Invalid, with a sentence that quotes nothing from the message, if it is not a valid message.
     """
-    from issue_tracker.alerts.mail.header_policy import POLICY  # noqa: PLC0415 - half a MB, and most servers receive no mail
+    from issue_tracker.alerts.mail.header_policy import POLICY  # noqa: PLC0415 - half a MB, seldom needed
 
     content = content.lstrip()
     if not _header.match(content):
