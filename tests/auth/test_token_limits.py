@@ -124,7 +124,7 @@ def test_a_token_sees_only_what_both_it_and_its_owner_may_see(world: World) -> N
         "company_groups": [],
         "companies": ["Contoso"],
     }
-    hidden = BODY | {"company_access": {"companies": ["Fabrikam"]}}
+    hidden = BODY | {"name": "hidden", "company_access": {"companies": ["Fabrikam"]}}
     assert "There is no company called" in owner.call("POST", TOKENS, 404, json=hidden)["detail"]
     set_access(world, "all")
     ada.call("PUT", f"/api/company-groups/{group['group_id']}", 200, json={"company_names": []})

@@ -73,23 +73,50 @@ REQUESTS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ),
     ("PUT", "/api/issues/Line", {"new_name": "taken", "owner": "nobody@x.example"}, ["owner", "new_name"]),
     ("PUT", "/api/issues/None", {"new_name": "taken", "owner": "nobody@x.example"}, ["owner", "new_name"]),
+    (
+        "POST",
+        "/api/auth/tokens",
+        {"name": INVISIBLE, "scopes": [], "networks": ["somewhere"], "company_access": {"companies": ["None"]}},
+        ["networks[0]", "scopes", "name"],
+    ),
+    ("POST", "/api/company-groups", {"name": INVISIBLE, "company_names": ["None"]}, ["name"]),
+    ("POST", "/api/company-groups", {"name": "NORTH", "company_names": ["None"]}, ["name"]),
+    ("PUT", "/api/company-groups/{group}", {"name": "north", "company_names": ["None"]}, ["name"]),
+    ("POST", "/api/templates", {"name": INVISIBLE, "company_groups": ["None"]}, ["name"]),
+    ("PUT", "/api/templates/{template}", {"name": "north", "company_names": ["None"]}, ["name"]),
+    (
+        "POST",
+        "/api/group-mappings",
+        {"source": "nowhere", "group": INVISIBLE, "role": "technician", "company_access": {"companies": ["None"]}},
+        ["source", "group"],
+    ),
+    (
+        "PUT",
+        "/api/group-mappings/{mapping}",
+        {"source": "scim", "group": "North", "role": "technician", "company_access": {"company_groups": ["None"]}},
+        ["group"],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "fields"), REQUESTS)
-def test_all_invalid_fields_are_named(
-    world: World, method: str, path: str, body: dict[str, Any], fields: list[str]
-) -> None:
+def test_all_invalid_fields_are_named(world: World, subtests: pytest.Subtests) -> None:
     ada = world.client("ada")
-    receiver = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})["id"]
+    ids = {"ada": ada.call("GET", "/api/auth/session", 200)["user"]["user_id"]}
+    ids["receiver"] = ada.call("POST", "/api/alert-receivers", 201, json={"name": "Mail", "kind": "email"})["id"]
+    for name in ("North", "South"):
+        ids["group"] = ada.call("POST", "/api/company-groups", 201, json={"name": name})["group_id"]
+        ids["template"] = ada.call("POST", "/api/templates", 201, json={"name": name})["template_id"]
+        mapping = {"source": "scim", "group": name, "role": "technician", "company_access": "all"}
+        ids["mapping"] = ada.call("POST", "/api/group-mappings", 201, json=mapping)["id"]
     for issue in ({"name": "Line"}, {"name": "Taken", "external_key": "k"}):
         ada.call("POST", "/api/issues", 201, json=issue)
     before = ada.call("GET", "/api/events?limit=1", 200)["items"]
-    ids = {"receiver": receiver, "ada": ada.call("GET", "/api/auth/session", 200)["user"]["user_id"]}
-    refused = ada.call(method, path.format(**ids), 400, json=body)
-    assert [error["field"] for error in refused["errors"]] == fields
-    assert all(f"{error['field']}: {error['message']}" in refused["detail"] for error in refused["errors"])
-    assert ada.call("GET", "/api/events?limit=1", 200)["items"] == before, "nothing has changed"
+    for method, path, body, fields in REQUESTS:
+        with subtests.test(method=method, path=path, fields=fields):
+            refused = ada.call(method, path.format(**ids), 400, json=body)
+            assert [error["field"] for error in refused["errors"]] == fields
+            assert all(f"{error['field']}: {error['message']}" in refused["detail"] for error in refused["errors"])
+            assert ada.call("GET", "/api/events?limit=1", 200)["items"] == before, "nothing has changed"
 
 
 def test_all_invalid_names_of_a_new_issue_are_named(world: World) -> None:

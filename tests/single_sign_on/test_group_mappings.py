@@ -44,7 +44,7 @@ def test_mappings_can_be_created_changed_and_deleted(world: World) -> None:
     wrong = ada.call("POST", MAPPINGS, 400, json=body | {"source": "nobody", "group": "a\u200bb"})
     assert [error["field"] for error in wrong["errors"]] == ["source", "group"]
     ada.call("POST", MAPPINGS, 400, json=body | {"role": "customer", "company_access": "all"})
-    ada.call("POST", MAPPINGS, 404, json=body | {"company_access": {"companies": ["Nobody"]}})
+    ada.call("POST", MAPPINGS, 404, json=body | {"group": "Team C", "company_access": {"companies": ["Nobody"]}})
     # Companies and groups in a mapping cannot be deleted.
     group = ada.call("GET", "/api/company-groups", 200)["items"][0]["group_id"]
     assert "a token or a group mapping" in ada.call("DELETE", f"/api/company-groups/{group}", 400)["detail"]

@@ -1,10 +1,12 @@
 """Company groups (contract, section 12): technicians read them, super admins change them."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
 
+from issue_tracker.api.given_companies import with_known
 from issue_tracker.api.looks_like import looks_like
 from issue_tracker.companies.groups import importing, operations, queries
 from issue_tracker.companies.groups.importing import ImportedGroups
@@ -99,9 +101,16 @@ def list_company_groups(request: Request) -> Response:
 )
 def create_company_group(request: Request, body: NewCompanyGroup) -> Response:
     """Create a company group."""
-    companies = companies_of(request, body)
-    group = operations.create_group(request.tx, request.actor, body.name, companies)
+    group = create_group(request, body)
     return json_response(group, 201, headers=looks_like(queries.names_like(request.tx, request.actor, group)))
+
+
+def create_group(request: Request, body: NewCompanyGroup) -> CompanyGroup:
+    """Creates the group of a body in the open transaction. Raises NotFound for unknown companies, and what
+    `operations.create_group` raises.
+    """
+    create = partial(operations.create_group, request.tx, request.actor, body.name)
+    return with_known(partial(companies_of, request, body), create, ())
 
 
 @routes.post(
@@ -152,12 +161,14 @@ def change_group(request: Request, group_id: int, body: CompanyGroupChange) -> t
     Raises NotFound for unknown companies, and what `update_group` raises.
     """
     before = queries.get_group(request.tx, request.actor, group_id)
-    companies = None
-    if body.company_names is not None:
-        if set(map(key, body.company_names)) != set(map(key, before.company_names)):
-            operations.require_proof_for_members(request.tx, request.actor, group_id)
-        companies = companies_of(request, body)
-    group = operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
+    names = body.company_names
+    if names is not None and set(map(key, names)) != set(map(key, before.company_names)):
+        operations.require_proof_for_members(request.tx, request.actor, group_id)
+
+    def update(companies: list[Company] | None) -> CompanyGroup:
+        return operations.update_group(request.tx, request.actor, group_id, name=body.name, companies=companies)
+
+    group = update(None) if names is None else with_known(partial(companies_of, request, body), update, None)
     return group, queries.names_like(request.tx, request.actor, group) if group.name != before.name else []
 
 

@@ -1,6 +1,7 @@
 """Resolves the companies of a request body: names, groups and exclusions (contract, section 12)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -9,10 +10,28 @@ from issue_tracker.actor import Actor
 from issue_tracker.api.issue_bodies import BulkChange, CompanyStatus
 from issue_tracker.companies.groups.queries import get_companies_in_groups
 from issue_tracker.companies.queries import Company, get_companies
-from issue_tracker.errors import Invalid
+from issue_tracker.errors import Invalid, NotFound
 from issue_tracker.issues.assignments import NewAssignment
 from issue_tracker.issues.queries.issue import list_members
 from issue_tracker.names import Name, key
+
+Known = TypeVar("Known")
+Other = TypeVar("Other")
+Result = TypeVar("Result")
+
+
+def with_known(resolve: Callable[[], Known], act: Callable[[Known | Other], Result], otherwise: Other) -> Result:
+    """Returns the result of `act` for what `resolve` returns, in the open transaction.
+
+    If `resolve` raises NotFound for an unknown name, all other errors come first (contract, section 2): `act` is called
+    with `otherwise`, so that it can raise its own. Then NotFound is raised, which rolls back the transaction.
+    """
+    try:
+        known = resolve()
+    except NotFound:
+        act(otherwise)
+        raise
+    return act(known)
 
 
 def new_assignments(

@@ -1,5 +1,7 @@
 """Mappings of groups of identity providers and of SCIM to roles and company access; super admins only."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -7,11 +9,13 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from issue_tracker.actor import Role
+from issue_tracker.api.given_companies import with_known
 from issue_tracker.api.users import AllCompanies, CompanyAccessChange, grant_of
 from issue_tracker.auth.group_mappings import operations, queries
 from issue_tracker.auth.group_mappings.operations import MappingFields
 from issue_tracker.auth.group_mappings.queries import GroupMapping
 from issue_tracker.clock import Timestamp
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.company_access.queries import GrantedAccess
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
@@ -83,9 +87,8 @@ def create_mapping(request: Request, body: NewGroupMapping) -> Response:
     the union of their company accesses. As soon as a provider has a mapping, its users without a mapped group are
     members, who have no helpdesk access.
     """
-    return json_response(
-        shown(operations.create_mapping(request.tx, request.actor, request.settings, fields_of(request, body))), 201
-    )
+    create = partial(operations.create_mapping, request.tx, request.actor, request.settings)
+    return json_response(shown(saved(request, body, create)), 201)
 
 
 @routes.put(
@@ -96,8 +99,8 @@ def create_mapping(request: Request, body: NewGroupMapping) -> Response:
 )
 def update_mapping(request: Request, id: int, body: NewGroupMapping) -> Response:
     """Replace a mapping."""
-    fields = fields_of(request, body)
-    return json_response(shown(operations.update_mapping(request.tx, request.actor, request.settings, id, fields)))
+    update = partial(operations.update_mapping, request.tx, request.actor, request.settings, id)
+    return json_response(shown(saved(request, body, update)))
 
 
 @routes.delete("/api/group-mappings/{id}", proof=Proof.FRESH_SESSION, returns=Returns(204))
@@ -112,9 +115,15 @@ def delete_mapping(request: Request, id: int) -> Response:
     return no_content()
 
 
-def fields_of(request: Request, body: NewGroupMapping) -> MappingFields:
-    """Returns the mapping that a body describes. Raises NotFound, which quotes every unknown name."""
-    return MappingFields(body.source, body.group, body.role, grant_of(request, body.company_access))
+def saved(request: Request, body: NewGroupMapping, save: Callable[[MappingFields], GroupMapping]) -> GroupMapping:
+    """Returns the result of `save`, an operation, for the mapping that a body describes. Raises what it raises, and
+    NotFound, which quotes every unknown name.
+    """
+
+    def granting(grant: Grant | None) -> GroupMapping:
+        return save(MappingFields(body.source, body.group, body.role, grant))
+
+    return with_known(partial(grant_of, request, body.company_access), granting, Grant([], []))
 
 
 def shown(mapping: GroupMapping) -> ShownGroupMapping:

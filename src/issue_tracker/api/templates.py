@@ -1,11 +1,14 @@
 """Templates for new issues. Technicians read and use them; super admins change them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.given_companies import with_known
 from issue_tracker.companies.groups.queries import get_groups
 from issue_tracker.companies.queries import get_companies
 from issue_tracker.http.identity import Access
@@ -52,26 +55,31 @@ class TemplateBody(msgspec.Struct, kw_only=True):
     first_update: UpdateText | msgspec.UnsetType | None = msgspec.UNSET
     first_update_public: bool | msgspec.UnsetType = msgspec.UNSET
 
-    def fields(self, request: Request, name: Name | msgspec.UnsetType) -> TemplateFields:
-        """Returns the fields for the operations. Raises NotFound, which quotes every unknown company,
-        or else every unknown group."""
+    def saved(
+        self, request: Request, name: Name | msgspec.UnsetType, save: Callable[[TemplateFields], Template]
+    ) -> Template:
+        """Returns the result of `save`, an operation, for the fields of the body. Raises what it raises, and NotFound,
+        which quotes every unknown company, or else every unknown group.
+        """
+        own = TemplateFields(
+            name=name,
+            name_pattern=self.name_pattern,
+            description=self.description,
+            severity=self.severity,
+            tags=self.tags,
+            first_update=self.first_update,
+            first_update_public=self.first_update_public,
+        )
+        return with_known(lambda: self._with_companies(request, own), save, own)
+
+    def _with_companies(self, request: Request, own: TemplateFields) -> TemplateFields:
         companies: Any = self.company_names
         if isinstance(self.company_names, list):
             companies = list(get_companies(request.tx, request.actor, self.company_names).values())
         groups: Any = self.company_groups
         if isinstance(self.company_groups, list):
             groups = get_groups(request.tx, request.actor, self.company_groups)
-        return TemplateFields(
-            name=name,
-            name_pattern=self.name_pattern,
-            description=self.description,
-            severity=self.severity,
-            tags=self.tags,
-            groups=groups,
-            companies=companies,
-            first_update=self.first_update,
-            first_update_public=self.first_update_public,
-        )
+        return msgspec.structs.replace(own, companies=companies, groups=groups)
 
 
 class NewTemplate(TemplateBody, forbid_unknown_fields=True, kw_only=True):
@@ -117,8 +125,8 @@ def list_templates(request: Request) -> Response:
 )
 def create_template(request: Request, body: NewTemplate) -> Response:
     """Create a template."""
-    created = operations.create_template(request.tx, request.actor, body.fields(request, body.name))
-    return json_response(created, 201)
+    create = partial(operations.create_template, request.tx, request.actor)
+    return json_response(body.saved(request, body.name, create), 201)
 
 
 @routes.put(
@@ -130,7 +138,8 @@ def create_template(request: Request, body: NewTemplate) -> Response:
 def update_template(request: Request, template_id: int, body: TemplateChange) -> Response:
     """Change a template."""
     name = msgspec.UNSET if body.name is None else body.name
-    return json_response(operations.update_template(request.tx, request.actor, template_id, body.fields(request, name)))
+    update = partial(operations.update_template, request.tx, request.actor, template_id)
+    return json_response(body.saved(request, name, update))
 
 
 @routes.delete("/api/templates/{template_id}", access=Access.ADMINISTRATOR, returns=Returns(204))

@@ -1,15 +1,18 @@
 """The user's own API tokens (contract, section 9)."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
+from issue_tracker.api.given_companies import with_known
 from issue_tracker.api.users import AllCompanies, CompanyAccessChange, grant_of
 from issue_tracker.auth import tokens
 from issue_tracker.auth.tokens import Scope, Token
+from issue_tracker.company_access.grants import Grant
 from issue_tracker.http.identity import Access, Proof
 from issue_tracker.http.request import Request
 from issue_tracker.http.responses import SecretResponse, list_response, no_content
@@ -74,18 +77,22 @@ def token_of(request: Request, user_id: int, body: NewToken) -> tuple[Token, str
     """Creates the token of a body for a user, and returns it with its text. Raises what `tokens.create_token` raises,
     and NotFound for unknown companies and groups.
     """
+
+    def create(grant: Grant | None) -> tuple[Token, str]:
+        return tokens.create_token(
+            request.tx,
+            request.settings,
+            request.actor,
+            user_id,
+            body.name,
+            body.scopes,
+            body.expires_at,
+            networks=body.networks or (),
+            grant=grant,
+        )
+
     access = body.company_access
-    return tokens.create_token(
-        request.tx,
-        request.settings,
-        request.actor,
-        user_id,
-        body.name,
-        body.scopes,
-        body.expires_at,
-        networks=body.networks or (),
-        grant=None if access is None else grant_of(request, access),
-    )
+    return create(None) if access is None else with_known(partial(grant_of, request, access), create, Grant([], []))
 
 
 def full_token(token: Token, text: str) -> Response:

@@ -6,7 +6,7 @@ from issue_tracker.api.company_groups import (
     CompanyGroupChange,
     NewCompanyGroup,
     change_group,
-    companies_of,
+    create_group,
     import_text,
 )
 from issue_tracker.companies.groups import operations, queries
@@ -66,7 +66,7 @@ def create(request: Request, form: Form) -> Response:
     body = form.read(
         {"name": form.get("name"), "company_names": pasted_names(request, form, "company_names")}, NewCompanyGroup
     )
-    group = operations.create_group(request.tx, request.actor, body.name, companies_of(request, body))
+    group = create_group(request, body)
     text = with_look_alikes(f"Added {group.name}.", queries.names_like(request.tx, request.actor, group))
     return redirect("/admin/company-groups", flash_cookie(request, Flash(text)))
 

@@ -1,8 +1,10 @@
 """The pages of group mappings, for super admins."""
 
+from functools import partial
+
 from starlette.responses import Response
 
-from issue_tracker.api.group_mappings import NewGroupMapping, fields_of
+from issue_tracker.api.group_mappings import NewGroupMapping, saved
 from issue_tracker.auth.group_mappings import operations, queries
 from issue_tracker.auth.group_mappings.queries import SCIM
 from issue_tracker.http.identity import Access, Proof
@@ -40,9 +42,9 @@ def show_mappings(request: Request, form: FormView | None = None) -> Response:
 @routes.post("/admin/group-mappings", proof=Proof.FRESH_SESSION, shown_by=show_mappings, form=_FORM)
 def create(request: Request, form: Form) -> Response:
     """Adds a group mapping."""
-    fields = fields_of(request, _read(request, form))
-    operations.create_mapping(request.tx, request.actor, request.settings, fields)
-    return redirect("/admin/group-mappings", flash_cookie(request, Flash(f"Added {fields.group}.")))
+    create = partial(operations.create_mapping, request.tx, request.actor, request.settings)
+    added = saved(request, _read(request, form), create)
+    return redirect("/admin/group-mappings", flash_cookie(request, Flash(f"Added {added.group}.")))
 
 
 @routes.get("/admin/group-mappings/{mapping_id}")
@@ -72,8 +74,8 @@ def show_mapping(request: Request, mapping_id: int, form: FormView | None = None
 @routes.post("/admin/group-mappings/{mapping_id}", proof=Proof.FRESH_SESSION, shown_by=show_mapping, form=_FORM)
 def edit(request: Request, form: Form, mapping_id: int) -> Response:
     """Replaces a group mapping."""
-    fields = fields_of(request, _read(request, form))
-    operations.update_mapping(request.tx, request.actor, request.settings, mapping_id, fields)
+    update = partial(operations.update_mapping, request.tx, request.actor, request.settings, mapping_id)
+    saved(request, _read(request, form), update)
     return redirect("/admin/group-mappings", flash_cookie(request, Flash("Saved.")))
 
 

@@ -1,5 +1,6 @@
 """The pages of templates of issues, for super admins."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -47,7 +48,7 @@ def show_templates(request: Request, form: FormView | None = None) -> Response:
 def create(request: Request, form: Form) -> Response:
     """Adds a template."""
     body = _read(request, form)
-    template = operations.create_template(request.tx, request.actor, body.fields(request, body.name))
+    template = body.saved(request, body.name, partial(operations.create_template, request.tx, request.actor))
     return redirect(HERE, flash_cookie(request, Flash(f"Added {template.name}.")))
 
 
@@ -77,7 +78,8 @@ def show_template(request: Request, template_id: int, form: FormView | None = No
 def edit(request: Request, form: Form, template_id: int) -> Response:
     """Changes a template."""
     body = _read(request, form)
-    operations.update_template(request.tx, request.actor, template_id, body.fields(request, body.name))
+    update = partial(operations.update_template, request.tx, request.actor, template_id)
+    body.saved(request, body.name, update)
     return redirect(HERE, flash_cookie(request, Flash("Saved.")))
 
 
