@@ -71,6 +71,13 @@ def test_a_malformed_token_is_refused(world: World, text: str) -> None:
     assert response.status_code == 401 and "Bearer" in response.headers["WWW-Authenticate"]
 
 
+@decided_in_python
+def test_only_the_scheme_bearer_is_accepted_in_any_case(world: World) -> None:
+    token, client = world.token("tess"), world.anonymous()
+    for scheme, status in (("Bearer", 200), ("bearer", 200), ("BEARER", 200), ("Basic", 401), ("Token", 401)):
+        assert client.get("/api/issues", headers={"Authorization": f"{scheme} {token}"}).status_code == status, scheme
+
+
 def test_the_id_alone_is_not_accepted(world: World) -> None:
     token = world.token("tess")
     other = world.token("omar", name="other")

@@ -1,5 +1,8 @@
-"""The address of a webhook as it is sent: IPv6, and non-ASCII names and paths."""
+"""The address of a webhook as it is sent: IPv6, and non-ASCII names and paths; and the time limit of connections."""
 
+import ssl
+import threading
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -78,3 +81,47 @@ def test_the_address_is_sent_in_encoded_form(url: str, host_header: str, path: s
 def test_an_invalid_address_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="must"):
         parse_address(url)
+
+
+@pytest.mark.parametrize("embedded", ["::ffff:{}", "64:ff9b::{}", "2002:{}::", "2001::{}"])
+def test_an_embedded_public_address_is_accepted(embedded: str) -> None:
+    """As sockets for both protocols, networks with IPv6 only, and tunnels embed it; Teredo inverts it."""
+    address = ip_address(embedded.format("a247:27dd" if embedded.startswith("2001") else "5db8:d822"))
+    assert outbound.permitted(address, [])
+
+
+def test_every_wait_for_another_system_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    class Stream:
+        def read(self, most: int, timeout: float) -> bytes:
+            waits.append(timeout)
+            return b""
+
+        def write(self, content: bytes, timeout: float) -> None:
+            waits.append(timeout)
+
+        def start_tls(self, context: object, host: str | None, timeout: float) -> "Stream":
+            waits.append(timeout)
+            return self
+
+    class Backend:
+        def connect_tcp(self, host: str, port: int, timeout: float) -> Stream:
+            waits.append(timeout)
+            return Stream()
+
+    monkeypatch.setattr("issue_tracker.outbound.requests.httpcore.SyncBackend", Backend)
+    monkeypatch.setattr(outbound, "resolve", lambda host, port: [ip_address("127.0.0.1")])
+    plain = outbound.Guard(None, time.monotonic() + 5).connect_tcp("hooks.example", 443)
+    for stream in (plain, plain.start_tls(ssl.create_default_context(), "hooks.example")):
+        stream.write(b"x")
+        stream.read(1)
+    assert len(waits) == 6 and all(0 < wait <= 5 for wait in waits)
+
+    released = threading.Event()
+    monkeypatch.setattr(outbound, "resolve", lambda host, port: released.wait(20))
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        outbound.Guard(None, started + 0.05).connect_tcp("hooks.example", 443)
+    assert time.monotonic() - started < 10
+    released.set()

@@ -109,6 +109,13 @@ def test_no_route_does_much_for_an_unauthenticated_request(world: World, parsed:
     connections.end()
 
 
+@cases("query", ["&".join(["a=b"] * 101), "a=" + "b" * 4095])
+def test_an_unauthenticated_query_is_limited_in_bytes_and_in_parameters(world: World, query: str) -> None:
+    longest = ("&".join(["a=b"] * 100), "a=" + "b" * 4094)
+    details = [world.anonymous().call("GET", f"/healthz?{text}", 422)["detail"] for text in (query, *longest)]
+    assert ["Without a session" in detail for detail in details] == [True, False, False]
+
+
 LONG_PATHS = {
     "slashes": "/api" + "/" * 30_000,
     "slashes between segments": "/api" + "/a//" * 7_000,

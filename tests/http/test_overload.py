@@ -73,6 +73,8 @@ def test_a_request_that_waits_too_long_for_a_thread_is_refused(world: World) -> 
             assert response.status_code == 503 and int(response.headers["Retry-After"]) > 0, response.text
             assert time.monotonic() - started < 10
             assert DETAIL["detail"] in response.text
+        unknown = world.anonymous()
+        assert unknown.get(f"{server.url}/api/issues").status_code == 401, "it needs no thread"
         for probe in ("/healthz", "/readyz", "/openapi.json"):
             assert get(f"{server.url}{probe}").status_code == 200, probe
     assert sorted(future.result().status_code for future in sent) == [200, 200, 503]
@@ -85,14 +87,29 @@ def test_a_cached_response_does_not_wait_for_a_thread(world: World) -> None:
         assert client.get("/api/issues").status_code == (200 if server.settings.sqlite else 503)
 
 
+def _posting(server: Server, client: Client, body: bytes) -> socket.socket:
+    """Returns a connection on which a request with this body was begun: only its head was sent."""
+    place = urlsplit(server.url)
+    head = (
+        f"POST /api/issues HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
+        f"Cookie: issue_tracker_session={client.cookies['issue_tracker_session']}\r\n"
+        f"X-CSRF-Token: {client.headers['X-CSRF-Token']}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    connection = socket.create_connection((str(place.hostname), place.port or 80), 5)
+    connection.sendall(head.encode())
+    return connection
+
+
 @decided_in_python
 def test_requests_beyond_the_queue_length_are_refused(world: World) -> None:
     with busy(world, queue_length=1, queue_seconds=20) as (server, client, sent):
         started = time.monotonic()
         response = client.post("/api/issues", json={"name": "Too much"})
         assert (response.status_code, response.json()) == (503, DETAIL)
+        with _posting(server, client, b"x" * 1_000_000) as connection:
+            assert connection.recv(20).startswith(b"HTTP/1.1 503"), "its body is not read"
         assert time.monotonic() - started < 10, "it is refused at once"
-        assert refused(server, "queue_full") == 1 and not any(future.done() for future in sent)
+        assert refused(server, "queue_full") == 2 and not any(future.done() for future in sent)
     assert [future.result().status_code for future in sent] == [200, 200, 200], "what waited is answered"
     world.client("tess").call("GET", "/api/issues/Too%20much", 404)
 
@@ -108,15 +125,9 @@ def test_requests_whose_threads_hang_are_answered(world: World, monkeypatch: pyt
 @decided_in_python
 def test_a_request_whose_client_has_disconnected_is_not_started(world: World) -> None:
     with busy(world, queue_seconds=20) as (server, client, sent):
-        place = urlsplit(server.url)
         body = b'{"name": "Nobody waits for it"}'
-        head = (
-            f"POST /api/issues HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/json\r\n"
-            f"Cookie: issue_tracker_session={client.cookies['issue_tracker_session']}\r\n"
-            f"X-CSRF-Token: {client.headers['X-CSRF-Token']}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        with socket.create_connection((str(place.hostname), place.port or 80), 5) as connection:
-            connection.sendall(head.encode() + body)
+        with _posting(server, client, body) as connection:
+            connection.sendall(body)
             eventually(lambda: waiting(server) == 2)
         eventually(lambda: refused(server, "client_left") == 1)
     assert [future.result().status_code for future in sent] == [200, 200, 200]

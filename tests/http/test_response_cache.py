@@ -1,6 +1,7 @@
 """Responses that are cached until the next commit: never stale, never another user's."""
 
 import threading
+from datetime import timedelta
 from itertools import cycle, islice
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from sqlalchemy import update
 from starlette.types import Scope
 
-from issue_tracker.database.tables import sessions, users
+from issue_tracker.clock import now
+from issue_tracker.database.tables import sessions, tokens, users
 from issue_tracker.http.response_cache import ResponseCache
 from issue_tracker.issues.queries.issue_list import IssueList
 from tests.cases import cases
@@ -119,6 +121,22 @@ def test_a_session_expires_without_a_commit(vpn: World, path: str) -> None:
     assert {client.get(path).status_code for _ in range(3)} == {200}
     vpn.clock.advance(hours=13)
     assert client.get(path, follow_redirects=False).status_code in (303, 401)
+
+
+# On PostgreSQL, no response is cached by request.
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_cached_response_does_not_outlast_its_credential(vpn: World) -> None:
+    """The end is nearer than the next record of the use, until which a response may be sent again."""
+    # The first use of a token is a commit, which empties the cache.
+    clients = vpn.anonymous(), vpn.client("tess")
+    clients[0].headers["Authorization"] = f"Bearer {vpn.token('tess')}"
+    with vpn.database.write() as tx:
+        for table in (sessions, tokens):
+            tx.execute(update(table).values(expires_at=now() + timedelta(seconds=30)))
+    for client in clients:
+        assert {client.get(LIST).status_code for _ in range(3)} == {200}
+    vpn.clock.advance(seconds=40)
+    assert [client.get(LIST).status_code for client in clients] == [401, 401]
 
 
 def test_the_use_of_a_session_is_still_recorded(world: World) -> None:
