@@ -75,6 +75,7 @@ def check_unchanged(client: Client, path: str, cache_control: str, *, forms: int
             etag = again.headers["ETag"]
         assert again.status_code == 304 and again.content == b"", (path, given)
         assert given == "*" or again.headers["ETag"] == etag, path
+        assert again.headers.get("Vary") == first.headers.get("Vary"), path
     assert client.get(path, headers={"If-None-Match": '"other"'}).json() == first.json(), path
 
 
@@ -99,6 +100,13 @@ def test_every_change_changes_the_etags_of_the_issue_and_the_list(
     for where, etag in before.items():
         fresh = client.get(where, headers={"If-None-Match": etag})
         assert fresh.status_code == 200 and fresh.headers["ETag"] != etag
+
+
+def test_an_error_is_never_an_unchanged_response(fault: World) -> None:
+    client, anything = fault.client(), {"If-None-Match": "*", "Accept": "*/*"}
+    for path, status in (("/?status=lost", 422), ("/api/issues?status=lost", 422), ("/api/issues/Nothing", 404)):
+        assert client.get(path, headers=anything).status_code == status
+    assert client.get("/api/issues?companyName=Nobody", headers=anything).status_code == 404
 
 
 def test_json_and_csv_have_different_etags(fault: World) -> None:

@@ -12,7 +12,7 @@ from issue_tracker.actor import Actor
 from issue_tracker.auth import tokens
 from issue_tracker.auth.sessions import require_running
 from issue_tracker.database.tables import idempotency_keys, sessions
-from issue_tracker.errors import Conflict, Unavailable
+from issue_tracker.errors import Conflict, TooManyAttempts, Unavailable
 from issue_tracker.issues import operations
 from issue_tracker.server import stored_responses
 from tests.cases import cases
@@ -131,7 +131,7 @@ def test_the_longest_key_is_stored(world: World) -> None:
     assert post(world.client(), "x" * 255, {"name": "Fault"}).headers["Idempotent-Replayed"] == "true"
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError(), 500), (Unavailable(), 503)], ids=["500", "503"])
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError(), 500), (TooManyAttempts(5), 429), (Unavailable(), 503)])
 def test_a_failure_is_not_stored(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error

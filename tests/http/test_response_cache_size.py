@@ -25,12 +25,29 @@ def test_the_cache_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(response_cache.ResponseCache, "store", counted)
     monkeypatch.setattr(response_cache, "LIMIT", 40 * response_cache.ENTRY)
     world.given_issue("VPN", {"Contoso": "new"})
-    tess = world.client("tess")
+    tess, long = world.client("tess"), "x" * response_cache.ENTRY
     etag = tess.get("/api/issues/VPN").headers["etag"]
     for turn in range(120):
-        headers = {"If-None-Match": etag, "Traceparent": f"00-{turn:032x}-{turn:016x}-01"}
+        headers = {"If-None-Match": etag, "Traceparent": f"00-{turn:032x}-{turn:016x}-01", "X-Long": long}
         assert tess.get("/api/issues/VPN", headers=headers).status_code == 304
-    assert len(held) > 100 and 0 < max(held) <= 40
+    assert len(held) > 100 and 0 < max(held) <= 20
+
+
+@decided_in_python
+def test_the_responses_found_by_validator_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    store = ResponseCache.store_by_validator
+
+    def counted(responses: ResponseCache, *given: Any) -> None:
+        store(responses, *given)
+        held.append(len(responses._by_validator))
+
+    monkeypatch.setattr(ResponseCache, "store_by_validator", counted)
+    monkeypatch.setattr(response_cache, "LIMIT", 10 * response_cache.ENTRY)
+    tess = world.client("tess")
+    for limit in range(1, 21):
+        tess.call("GET", f"/api/issues?limit={limit}", 200)
+    assert len(held) == 20 and 5 < max(held) <= 10
 
 
 # On PostgreSQL, no response is cached by request.
