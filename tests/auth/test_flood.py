@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from issue_tracker.auth import hashing, passwords
+from issue_tracker.server import password_requests
 from tests.engines import decided_in_python
 from tests.waiting import eventually
 from tests.world import PASSWORD, World
@@ -54,12 +56,19 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
 
 
 @decided_in_python
-def test_other_requests_are_served_while_every_hash_waits(world: World, slow: Slow) -> None:
+def test_other_requests_are_served_while_every_hash_waits(
+    world: World, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room = hashing.THREADS + world.server.settings.password_queue
     tess, crowd = world.client(), world.server.settings.threads + room
 
     def sign_in(_: int) -> httpx.Response:
         return world.anonymous().post("/api/auth/login", json=WRONG)
+
+    def refused_after(status: int) -> float:
+        started = time.monotonic()
+        assert sign_in(0).status_code == status
+        return time.monotonic() - started
 
     with ThreadPoolExecutor(crowd) as pool, slow.ended():
         sent: list[Future[httpx.Response]] = [pool.submit(sign_in, number) for number in range(crowd)]
@@ -68,6 +77,8 @@ def test_other_requests_are_served_while_every_hash_waits(world: World, slow: Sl
         assert {response.status_code for response in refused} == {503}
         assert all(int(response.headers["Retry-After"]) > 0 for response in refused)
         eventually(lambda: slow.begun == hashing.THREADS)
+        monkeypatch.setattr(password_requests, "REFUSAL_SECONDS", 0.2)
+        assert refused_after(503) >= 0.2, "so that its client does not send the next one at once"
         # More lists than there are worker threads, so no worker thread is occupied by a sign-in.
         for _ in range(world.server.settings.threads + 1):
             tess.call("GET", "/api/issues", 200)
@@ -78,6 +89,7 @@ def test_other_requests_are_served_while_every_hash_waits(world: World, slow: Sl
         slow.may_end.set()
         assert changed.result().status_code == 204
         statuses = sorted(one.result().status_code for one in sent)
+        assert refused_after(429) >= 0.2
     # Ten wrong passwords for one account, then it is throttled.
     assert statuses == [401] * 10 + [429] * (room - 10) + [503] * (crowd - room)
 

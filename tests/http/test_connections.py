@@ -161,9 +161,9 @@ def test_occasional_bytes_do_not_extend_the_time(shared: Shared) -> None:
 
 
 def test_connections_without_a_request_are_closed(shared: Shared) -> None:
-    with limited(shared, header_seconds=0.2, keep_alive_seconds=0.2, body_seconds=0.2) as server:
-        with connect(server) as silent:
-            assert received(silent) == b""
+    with limited(shared, header_seconds=0.2, keep_alive_seconds=60) as server, connect(server) as silent:
+        assert received(silent) == b""
+    with limited(shared, header_seconds=60, keep_alive_seconds=0.2, body_seconds=0.2) as server:
         with connect(server, GET + b"\r\n") as idle:
             assert received(idle).startswith(b"HTTP/1.1 200")
         # The response was sent before the end of the endless body.
@@ -200,11 +200,11 @@ def test_incomplete_requests_do_not_lock_out_other_clients(shared: Shared) -> No
         assert refused(server, "connections_waiting") >= 40 and refused(server, "connections") == 0
 
 
-def listen(server: Server, world: World, who: str = "tess") -> socket.socket:
+def listen(server: Server, world: World, who: str = "tess", *more: str) -> socket.socket:
     """Opens a connection with an event stream, or with the response that was sent instead."""
     cookie = f"issue_tracker_session={world.session_token(who)}"
-    head = f"GET /api/events/stream HTTP/1.1\r\nHost: tests\r\nCookie: {cookie}\r\n\r\n"
-    return connect(server, head.encode())
+    lines = ["GET /api/events/stream HTTP/1.1", "Host: tests", f"Cookie: {cookie}", *more]
+    return connect(server, "\r\n".join([*lines, "\r\n"]).encode())
 
 
 @contextmanager
@@ -217,6 +217,10 @@ def own_world(server: Server) -> Iterator[World]:
 def test_beyond_the_limit_a_connection_is_refused(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.1)
     with limited(shared, connections=3) as server, own_world(server) as world, ExitStack() as stack:
+        with listen(server, world, "tess", "Transfer-Encoding: chunked") as broken:
+            assert broken.recv(15).startswith(b"HTTP/1.1 200")
+            broken.sendall(b"no chunk\r\n")
+            assert b"HTTP/1.1" not in received(broken), "no second response within the first"
         streams = [stack.enter_context(listen(server, world)) for _ in range(3)]
         for stream in streams:
             assert stream.recv(15).startswith(b"HTTP/1.1 200")
@@ -282,6 +286,7 @@ def test_streams_of_one_user_and_of_all_are_limited(world: World) -> None:
         assert refusal("omar") == (503, "The server has too many event streams open. Try again shortly.", True)
         first.close()
         eventually(lambda: _streams(server, world, "omar"))
+        eventually(lambda: _streams(server, world, "tess"))
 
 
 def _streams(server: Server, world: World, who: str) -> bool:
