@@ -119,6 +119,27 @@ def test_all_invalid_fields_are_named(world: World, subtests: pytest.Subtests) -
             assert ada.call("GET", "/api/events?limit=1", 200)["items"] == before, "nothing has changed"
 
 
+UNKNOWN: dict[str, dict[str, Any]] = {
+    "/api/auth/tokens": {"name": "New", "scopes": ["read"], "company_access": {"companies": ["None"]}},
+    "/api/company-groups": {"name": "New", "company_names": ["None"]},
+    "/api/templates": {"name": "New", "company_groups": ["None"]},
+    "/api/group-mappings": {
+        "source": "scim", "group": "New", "role": "technician", "company_access": {"companies": ["None"]}
+    },
+}  # fmt: skip
+
+
+def test_an_unknown_name_changes_nothing(world: World) -> None:
+    """The other fields are checked first, by the operation itself; what it has written is rolled back."""
+    ada = world.client("ada")
+    before = ada.call("GET", "/api/events?limit=1", 200)
+    for path, body in UNKNOWN.items():
+        for headers in ({}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}):
+            assert "None" in ada.call("POST", path, 404, json=body, headers=headers)["detail"]
+        assert ada.call("GET", path, 200)["total"] == 0
+    assert ada.call("GET", "/api/events?limit=1", 200) == before
+
+
 def test_all_invalid_names_of_a_new_issue_are_named(world: World) -> None:
     access = {"companies": ["Contoso"]}
     body = {"name": "program", "scopes": ["write"], "company_access": access}
