@@ -80,6 +80,7 @@ def _served(engine: str, shared: Shared, providers_file: str) -> Iterator[Server
     )
     with serving(settings) as server:
         yield server
+        shared.leave_pages()  # afterwards no page could leave, because its server has ended
 
 
 @pytest.fixture
