@@ -15,12 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
+from schemathesis.specs.openapi import checks
 
 from issue_tracker.api.error_descriptions import HEADERS
 from issue_tracker.api.openapi import document
@@ -38,10 +33,10 @@ from tests.world import Clock, World
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
 ]
 
 DOCUMENT = document(declared_routes(), Settings())
@@ -105,8 +100,8 @@ class Sender:
         self._connection.cookies.clear()
         response = case.call(self._world.server.url, self._connection, self._headers, cookies=self._cookies, timeout=30)
         case.validate_response(response, checks=CHECKS)
-        described = DOCUMENT["paths"][case.operation.path][case.operation.method.lower()]
-        declared = described["responses"][str(response.status_code)]["headers"].keys()
+        described_operation = DOCUMENT["paths"][case.operation.path][case.operation.method.lower()]
+        declared = described_operation["responses"][str(response.status_code)]["headers"].keys()
         assert {name for name in HEADERS if name.lower() in response.headers} <= declared
         if response.status_code == 401:
             self._sign_in()

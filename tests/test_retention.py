@@ -41,9 +41,7 @@ OLD_ROWS = 2500
 
 def counts(world: World) -> dict[str, int]:
     with world.database.read() as tx:
-        return {
-            name: tx.execute(select(func.count()).select_from(table)).scalar_one() for name, table in TABLES.items()
-        }
+        return {name: tx.execute(select(func.count()).select_from(of)).scalar_one() for name, of in TABLES.items()}
 
 
 def given_old_rows(world: World) -> None:

@@ -206,32 +206,29 @@ def test_only_failures_beyond_the_limit_are_deleted(world: World) -> None:
         world.anonymous().call("POST", "/api/auth/login", 401, json=TESS | {"password": "wrong"})
     world.anonymous().call("POST", "/api/auth/login", 200, json=TESS)
     before = [event for event in world.history(audit=True) if event.type != "session.failed"]
-    settings = Settings(failed_sign_in_rows=3)
-    Retention(world.database, settings).prune(now())
+    deletion = Retention(world.database, Settings(failed_sign_in_rows=3))
+    deletion.prune(now())
     after = world.history(audit=True)
     assert len([event for event in after if event.type == "session.failed"]) == 3
     pruned = [event for event in after if event.type not in ("session.failed", "data.pruned")]
     assert pruned == before and after[-1].note == "1 failed sign-in beyond the limit"
-    Retention(world.database, settings).prune(now())
+    deletion.prune(now())
     assert world.history(audit=True) == after
 
 
 def test_the_known_addresses_and_browsers_of_a_user_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("issue_tracker.auth.places.ADDRESSES_PER_USER", 2)
     monkeypatch.setattr("issue_tracker.auth.places.DEVICES_PER_USER", 1)
-    tess = world.client("tess")
-    user_id = tess.call("GET", "/api/auth/session", 200)["user"]["user_id"]
+    user_id = world.client("tess").call("GET", "/api/auth/session", 200)["user"]["user_id"]
     with world.database.write() as tx:
         for number in range(3):
             world.clock.advance(minutes=1)
-            row = {"user_id": user_id, "address": f"192.0.2.{number}", "at": now()}
-            tx.execute(insert(sign_in_addresses).values(row))
+            tx.execute(insert(sign_in_addresses).values(user_id=user_id, address=f"192.0.2.{number}", at=now()))
     for browser in (world.anonymous(), last := world.anonymous()):
         world.clock.advance(minutes=1)
         assert browser.post("/login", data=TESS).status_code == 303
     with world.database.read() as tx:
-        known = set(tx.execute(select(sign_in_addresses.c.address)).scalars())
-    assert known == {"127.0.0.1", "192.0.2.2"}
+        assert set(tx.execute(select(sign_in_addresses.c.address)).scalars()) == {"127.0.0.1", "192.0.2.2"}
     assert [each["current"] for each in last.call("GET", "/api/auth/devices", 200)["items"]] == [True]
 
 

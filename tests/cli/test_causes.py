@@ -244,8 +244,7 @@ def test_the_reason_is_one_sentence(place: Place, cause: Callable[[Place], str],
     environment = {"ISSUE_TRACKER_DATABASE_URL": cause(place)}
     for command in sorted(set(leaves()) - WITHOUT_DATABASE - UNCONCERNED.get(cause, set())):
         done = CliRunner().invoke(main, command_line(command, tmp_path), input=PASSWORD_LINE, env=environment)
-        assert isinstance(done.exception, SystemExit) and done.exit_code == 1, (command, done)
-        assert done.stdout == "", command
+        assert isinstance(done.exception, SystemExit) and (done.exit_code, done.stdout) == (1, ""), (command, done)
         assert done.stderr.startswith("issue-tracker: ") and done.stderr.count("\n") == 1, (command, done.stderr)
         assert CAUSES[cause] in done.stderr and done.stderr.endswith((".\n", "?\n")), (command, done.stderr)
         assert HIDDEN not in done.stderr and "Traceback" not in done.stderr, command
