@@ -57,6 +57,29 @@ def test_messages_are_moved_on_servers_without_extensions(
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_message_that_cannot_be_moved_is_flagged(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = imaplib.IMAP4.error("move failed: [OVERQUOTA] The folder is full")
+    with mail_server(tmp_path) as mail:
+        given_mailbox(world, mail, processed_folder="Done")
+        poller = Poller(world, mail)
+        mail.deliver(message("DOWN: Cable 1"), message("DOWN: Cable 2"))
+        with monkeypatch.context() as full:
+            full.setattr(IMAPClient, "move", Mock(side_effect=refused))
+            assert poller.poll(0) == 1 and mail.count("FLAGGED") == poller.counted("taken") == 2
+        mail.deliver(message("DOWN: Cable 3"))
+        assert poller.poll() == 1 and (mail.count(), mail.count(folder="Done")) == (2, 1)
+        assert health(world)["failure"] is None and poller.counted("repeated") == 0
+
+        # A person has them moved when there is room.
+        with mail.folder() as person:
+            person.store("1:2", "-FLAGS", r"\Flagged")
+        assert poller.poll() == 1 and (mail.count(), mail.count(folder="Done")) == (0, 3)
+        assert (poller.counted("taken"), poller.counted("repeated")) == (3, 2)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_message_that_the_server_does_not_return_is_flagged(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

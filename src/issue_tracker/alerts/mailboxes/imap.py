@@ -1,8 +1,8 @@
 """Reads a mailbox over IMAP (RFC 9051, and servers of RFC 3501).
 
 Which messages are new is decided by their flags, so nothing has to be stored here: a message is processed until it is
-marked as read or moved, which happens after the commit. A message that cannot be processed is flagged and remains
-where it is, so that it does not delay the others, and a person finds it.
+marked as read or moved, which happens after the commit. A message that cannot be processed, or moved, is flagged and
+remains where it is, so that it does not delay the others, and a person finds it.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from issue_tracker.alerts.mailboxes.oauth import access_token
 from issue_tracker.alerts.mailboxes.stored import MailboxSettings, Security
 from issue_tracker.alerts.polling.poller import PollFailed, shown
@@ -23,6 +25,8 @@ from issue_tracker.settings import Settings, networks
 
 if TYPE_CHECKING:
     from issue_tracker.outbound.streams import Stream
+
+log = structlog.get_logger("issue_tracker.mailboxes")
 
 POLL_SECONDS = 60.0
 """Time limit of a poll."""
@@ -109,11 +113,22 @@ class Session:
             self._client.create_folder(folder)
 
     def finish(self, uid: int) -> None:
-        """Marks a processed message as read, or moves it."""
+        """Marks a processed message as read, or moves it; or flags it if the server refuses to move it."""
         folder = self._mailbox.processed_folder
         if folder is None:
             self._client.add_flags([uid], [rb"\Seen"], silent=True)
-        elif self._client.has_capability("MOVE"):
+            return
+        try:
+            self._move(uid, folder)
+        except imaplib.IMAP4.abort:  # the connection has ended
+            raise
+        except imaplib.IMAP4.error as refused:
+            # The folder may be full. Without the flag, all later polls would read the same messages first.
+            log.warning("a processed message was not moved", host=self._mailbox.host, reason=shown(str(refused)))
+            self.flag(uid)
+
+    def _move(self, uid: int, folder: str) -> None:
+        if self._client.has_capability("MOVE"):
             self._client.move([uid], folder)
         else:
             self._client.copy([uid], folder)
@@ -123,7 +138,7 @@ class Session:
                 self._client.uid_expunge([uid])
 
     def flag(self, uid: int) -> None:
-        """Marks a message that cannot be processed."""
+        """Marks a message that cannot be processed or moved."""
         self._client.add_flags([uid], [rb"\Flagged"], silent=True)
 
 
