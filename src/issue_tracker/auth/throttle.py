@@ -3,9 +3,10 @@
 Every attempt is stored before its password is checked, so that parallel attempts count, too; a correct password deletes
 the attempts for its account from the same place. A refused attempt is not stored and does not wait for the write lock.
 
-Attempts for an account from a browser or an address where its owner has signed in before are counted by that place
-alone, so that an attacker who uses up an account's attempts does not lock its owner out there. All other attempts are
-counted for the account, for the address, for the network around it, and in total. The total limit stops attackers who
+Attempts for an account from a browser or an address where its owner has signed in before are limited by those from that
+place alone, so that an attacker who uses up an account's attempts does not lock its owner out there. All other attempts
+are limited for the account, for the address, for the network around it, and in total. The limits of the address and of
+the network include the attempts from known places, which may be guesses as well. The total limit stops attackers who
 try a few passwords on many accounts from many addresses.
 """
 
