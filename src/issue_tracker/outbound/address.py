@@ -10,6 +10,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from issue_tracker.host_names import ascii_host
+
 _UNCHANGED = "%!$&'()*+,;=:@/?-._~[]|"
 """Characters that remain unchanged in path and query, including the percent sign, which may begin an encoded
 character.
@@ -48,18 +50,13 @@ def parse_address(url: str) -> Target:
         raise ValueError("must have neither a user name nor a fragment")
     path = quote(parts.path or "/", safe=_UNCHANGED)
     query = f"?{quote(parts.query, safe=_UNCHANGED)}" if parts.query else ""
-    return Target(parts.scheme, _ascii_host(host), port, path + query)
+    return Target(parts.scheme, _written_host(host), port, path + query)
 
 
-def _ascii_host(host: str) -> str:
+def _written_host(host: str) -> str:
     if ":" in host:
         return str(IPv6Address(host))
-    if host.isascii():
-        # Names such as `my_hooks` are invalid in IDNA, but in use.
-        return host
-    import idna  # noqa: PLC0415 - half a MB, and most host names are ASCII
-
     try:
-        return idna.encode(host, uts46=True).decode()
-    except idna.IDNAError:
+        return ascii_host(host)
+    except ValueError:
         raise ValueError("must have a valid host name") from None

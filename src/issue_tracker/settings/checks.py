@@ -7,6 +7,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from issue_tracker.encryption import split_keys
+from issue_tracker.host_names import ascii_host
 from issue_tracker.settings.declared import PREFIX, Settings, SettingsError
 from issue_tracker.settings.server import DEFAULT_DATABASE_URL
 
@@ -90,19 +91,11 @@ def origin_of(text: str) -> str | None:
     """
     try:
         url = urlsplit(text)
-        host, port = _ascii_host(url.hostname or ""), url.port
+        host, port = ascii_host(url.hostname or ""), url.port
     except ValueError:
         return None
     plain = url.path in ("", "/") and not (url.query or url.fragment or "@" in url.netloc)
     if url.scheme not in ("http", "https") or not host or not plain or port == 0:
         return None
+    host = f"[{host}]" if ":" in host else host
     return f"{url.scheme}://{host}" + ("" if port in (None, 443 if url.scheme == "https" else 80) else f":{port}")
-
-
-def _ascii_host(host: str) -> str:
-    """Returns a host name as it is written in an address. Raises ValueError for an invalid international one."""
-    if host.isascii():
-        return f"[{host}]" if ":" in host else host
-    import idna  # noqa: PLC0415 - half a MB, and most host names are ASCII
-
-    return idna.encode(host, uts46=True).decode()
