@@ -64,6 +64,13 @@ def test_a_quick_change_survives_the_end_of_the_session(world: World, browse: Br
     assert found["assignments"][0]["status"] == "in_progress"
 
 
+def use_session(page: Page, world: World, who: str) -> None:
+    """Gives the browser a new session, as a sign-in in another tab does."""
+    page.context.add_cookies(
+        [{"name": "issue_tracker_session", "value": world.session_token(who), "url": world.server.url}]
+    )
+
+
 def test_a_sign_in_in_another_tab_is_used(world: World, browse: Browse) -> None:
     """The next change uses it, and so does the stream, which otherwise notices it when its window gets the focus."""
     world.given_issue("Slow mail", {"Contoso": "new"})
@@ -74,8 +81,7 @@ def test_a_sign_in_in_another_tab_is_used(world: World, browse: Browse) -> None:
         end_every_session(world)
         page.evaluate("dispatchEvent(new Event('online'))")  # connects again
         expect(connection).to_have_text("signed out")
-        cookie = {"name": "issue_tracker_session", "value": world.session_token("tess"), "url": world.server.url}
-        page.context.add_cookies([cookie])  # type: ignore[list-item]  # a dictionary with these keys
+        use_session(page, world, "tess")
 
     sign_in_elsewhere()
     page.get_by_role("row", name="Contoso").locator(".status").focus()
@@ -92,16 +98,12 @@ def test_a_change_is_not_made_as_another_user_who_has_signed_in(world: World, br
     issue_id = world.given_issue("Slow mail", {"Contoso": "new"})
     page = browse("tess", f"/issues/{issue_id}", watched=False)
 
-    def switch(who: str) -> None:
-        cookie = {"name": "issue_tracker_session", "value": world.session_token(who), "url": world.server.url}
-        page.context.add_cookies([cookie])  # type: ignore[list-item]  # a part of the fields
-
-    switch("omar")
+    use_session(page, world, "omar")
     page.get_by_role("row", name="Contoso").locator(".status").focus()
     page.keyboard.press("3")
     expect(page.locator(".me")).to_have_text("Omar Reyes")
     ready(page)
-    switch("tess")
+    use_session(page, world, "tess")
     page.get_by_text("Add update").click()
     page.locator("#new-update-body").fill("Written by Omar")
     page.locator("#new-update button.main").click()
