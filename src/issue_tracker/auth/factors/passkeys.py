@@ -142,7 +142,7 @@ def register(
         )
         # The library reads the key only when the passkey is used.
         decoded_public_key_to_cryptography(decode_credential_public_key(made.credential_public_key))
-    except Exception as refused:  # the library parses untrusted input, and raises what its parsers raise
+    except Exception as refused:  # for untrusted input, the library raises whatever its parsers raise
         raise Invalid.field("credential", "is not the passkey that was requested here") from refused
     if not ceremonies.spend(tx, challenge):
         raise Invalid("This set-up of a passkey has already been completed. Start again.")
@@ -224,7 +224,7 @@ def use_passkey(
             credential_current_sign_count=0,
             require_user_verification=alone,
         )
-    except Exception:  # like in `register`
+    except Exception:  # for untrusted input, the library raises whatever its parsers raise
         return False
     if used.new_sign_count <= row.sign_count and (used.new_sign_count or row.sign_count):
         raise Copied(row.name)
